@@ -1,0 +1,123 @@
+/// The part of a project's identity state that decisions need: nodes by id and by key, active links, blocked pairs.
+///
+/// The Memory store keeps one whole; other stores fill one for each batch with the rows that the batch names. `decide`
+/// changes it, and `takeChangedNodes` hands out what must be written.
+package struct IdentityIndex: Sendable {
+    private var nodes: [Node] = []
+    private var slotByID: [DistinctID: Int] = [:]
+    private var slotByKey: [NodeKey: Int] = [:]
+    private var activeLinks: Set<LinkStatement> = []
+    private var blockedPairs: Set<BlockedPair> = []
+    private var changedSlots: [Int] = []
+    private var isChanged: [Bool] = []
+
+    /// The key that the next new node gets. A store sets it before deciding, and reads it back after.
+    package var nextKey: NodeKey
+
+    package init(nextKey: NodeKey = 1) { self.nextKey = nextKey }
+
+    /// How many nodes are loaded.
+    package var count: Int { nodes.count }
+
+    /// Puts in a node as a store has it; a node that is there already stays as it is.
+    package mutating func admit(_ node: Node) {
+        guard slotByKey[node.key] == nil else { return }
+        insert(node)
+    }
+
+    /// Puts in an active link, so that a repeat of its statement makes no second one.
+    package mutating func admit(activeLink statement: LinkStatement) {
+        activeLinks.insert(statement)
+    }
+
+    /// Puts in a pair that an unmerge parted and that `$identify` and `$create_alias` may not join again (P 7.2-3b).
+    package mutating func admit(blockedPair a: NodeKey, _ b: NodeKey) {
+        blockedPairs.insert(BlockedPair(a, b))
+    }
+
+    package func node(for id: DistinctID) -> Node? { slotByID[id].map { nodes[$0] } }
+
+    package func node(_ key: NodeKey) -> Node? { slotByKey[key].map { nodes[$0] } }
+
+    /// Every node, in the order of its key where all were made here.
+    package var allNodes: [Node] { nodes }
+
+    /// The nodes made or changed since the last call, each once.
+    package mutating func takeChangedNodes() -> [Node] {
+        let changed = changedSlots.map { nodes[$0] }
+        for slot in changedSlots { isChanged[slot] = false }
+        changedSlots.removeAll(keepingCapacity: true)
+        return changed
+    }
+
+    /// The root of a loaded node. Every node on the way must be loaded; the way is at most log2(size) steps.
+    package func root(of key: NodeKey) -> Node { nodes[rootSlot(slot(of: key))] }
+}
+
+extension IdentityIndex {
+    func slot(for id: DistinctID) -> Int? { slotByID[id] }
+
+    func slot(of key: NodeKey) -> Int {
+        guard let slot = slotByKey[key] else { preconditionFailure("node \(key) is named but was not loaded") }
+        return slot
+    }
+
+    func rootSlot(_ slot: Int) -> Int {
+        var slot = slot
+        while !nodes[slot].isRoot { slot = self.slot(of: nodes[slot].parent) }
+        return slot
+    }
+
+    func node(at slot: Int) -> Node { nodes[slot] }
+
+    func hasActiveLink(_ statement: LinkStatement) -> Bool { activeLinks.contains(statement) }
+
+    func isBlocked(_ a: NodeKey, _ b: NodeKey) -> Bool {
+        !blockedPairs.isEmpty && blockedPairs.contains(BlockedPair(a, b))
+    }
+
+    mutating func unblock(_ a: NodeKey, _ b: NodeKey) { blockedPairs.remove(BlockedPair(a, b)) }
+
+    mutating func change(_ slot: Int, _ body: (inout Node) -> Void) {
+        body(&nodes[slot])
+        markChanged(slot)
+    }
+
+    /// The slot of an id, whose node is made if there is none.
+    mutating func slot(
+        making id: DistinctID, form: AnonymousForm, sequence: Int64, timeMilliseconds: Int64
+    ) -> Int {
+        if let slot = slotByID[id] { return slot }
+        let node = Node(
+            key: nextKey, id: id, isAnonymousForm: form.matches(id),
+            sequence: sequence, timeMilliseconds: timeMilliseconds)
+        nextKey += 1
+        insert(node)
+        markChanged(nodes.count - 1)
+        return nodes.count - 1
+    }
+
+    private mutating func insert(_ node: Node) {
+        slotByID[node.id] = nodes.count
+        slotByKey[node.key] = nodes.count
+        nodes.append(node)
+        isChanged.append(false)
+    }
+
+    private mutating func markChanged(_ slot: Int) {
+        guard !isChanged[slot] else { return }
+        isChanged[slot] = true
+        changedSlots.append(slot)
+    }
+}
+
+/// Two nodes, in no order.
+private struct BlockedPair: Hashable, Sendable {
+    let low: NodeKey
+    let high: NodeKey
+
+    init(_ a: NodeKey, _ b: NodeKey) {
+        low = min(a, b)
+        high = max(a, b)
+    }
+}

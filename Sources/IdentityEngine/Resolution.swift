@@ -1,0 +1,82 @@
+/// Where nodes are looked up: an index in memory, or a snapshot of a store.
+package protocol NodeSource {
+    associatedtype Failure: Error
+
+    func node(for id: DistinctID) throws(Failure) -> Node?
+    func node(_ key: NodeKey) throws(Failure) -> Node?
+}
+
+extension IdentityIndex: NodeSource {
+    package typealias Failure = Never
+}
+
+extension NodeSource {
+    /// The root of a node's cluster when only entries up to a sequence had been decided.
+    ///
+    /// The node must exist then. A node that a root's `joinedSequence` leaves out had not yet been joined.
+    package func root(of node: Node, asOf sequence: Int64 = .max) throws(Failure) -> Node {
+        var node = node
+        while !node.isRoot, node.joinedSequence <= sequence { node = try existing(node.parent) }
+        return node
+    }
+
+    /// The canonical id of an id: itself where it took no part in an identity operation up to the sequence (P 7.8).
+    package func canonicalID(of id: DistinctID, asOf sequence: Int64 = .max) throws(Failure) -> DistinctID {
+        guard let node = try node(for: id), node.firstSequence <= sequence else { return id }
+        let root = try root(of: node, asOf: sequence)
+        return try canonicalNode(ofRoot: root, asOf: sequence).id
+    }
+
+    /// The member that stood for a cluster at a sequence, given the root that the cluster had then.
+    package func canonicalNode(ofRoot root: Node, asOf sequence: Int64 = .max) throws(Failure) -> Node {
+        if root.canonicalSince <= sequence { return try existing(root.canonical) }
+        // The canonical id changed since: what it was is computed from the members of that time.
+        var best = root
+        try forEachMember(ofRoot: root, asOf: sequence) { member in
+            if member.rank(asOf: sequence) < best.rank(asOf: sequence) { best = member }
+            return true
+        }
+        return best
+    }
+
+    /// Calls the body with each member of a cluster, the root first, until it returns false.
+    package func forEachMember(
+        ofRoot root: Node, asOf sequence: Int64 = .max, _ body: (Node) -> Bool
+    ) throws(Failure) {
+        guard body(root) else { return }
+        var key = root.next
+        while key != root.key {
+            let member = try existing(key)
+            var isMember = member.firstSequence <= sequence
+            if isMember, sequence != .max { isMember = try self.root(of: member, asOf: sequence).key == root.key }
+            if isMember, !body(member) { return }
+            key = member.next
+        }
+    }
+
+    /// The sequence since which a node's canonical id has been what it is.
+    ///
+    /// Each node on the way up kept the canonical id that it had when it was joined, so the way is the history: a join that
+    /// brought no other canonical id left the earlier date standing.
+    package func canonicalSince(of node: Node) throws(Failure) -> Int64 {
+        var current = node
+        var canonical = node.canonical
+        var since = node.canonicalSince
+        while !current.isRoot {
+            let parent = try existing(current.parent)
+            if parent.canonical != canonical {
+                since = max(current.joinedSequence, parent.canonicalSince)
+            } else if parent.canonicalSince > current.joinedSequence {
+                since = parent.canonicalSince
+            }
+            canonical = parent.canonical
+            current = parent
+        }
+        return since
+    }
+
+    private func existing(_ key: NodeKey) throws(Failure) -> Node {
+        guard let node = try node(key) else { preconditionFailure("node \(key) is named but is not stored") }
+        return node
+    }
+}

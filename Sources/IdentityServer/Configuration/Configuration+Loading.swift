@@ -1,0 +1,86 @@
+import Foundation
+import IdentityEngine
+import IdentityStore
+import Logging
+
+extension Configuration {
+    /// Reads the configuration: flags, then `SELFSAME_…` variables, then the file, then defaults.
+    ///
+    /// - Parameters:
+    ///   - flags: values by dotted key.
+    ///   - environment: the variables of the environment.
+    ///   - filePath: the configuration file; nil for none.
+    /// - Returns: the checked configuration.
+    /// - Throws: `ConfigurationError`, whose message names the key and what is allowed.
+    package static func load(
+        flags: [String: String], environment: [String: String], filePath: String?
+    ) throws -> Configuration {
+        var file = ConfigurationFile()
+        if let filePath {
+            guard let bytes = FileManager.default.contents(atPath: filePath),
+                let text = String(validating: bytes, as: UTF8.self)
+            else { throw ConfigurationError("the configuration file \(filePath) cannot be read as text") }
+            file = try ConfigurationFile(yaml: text) { scalars in
+                try rules(SettingReader(flags: flags, environment: environment, file: scalars.settings))
+            }
+        }
+        let reader = try SettingReader(flags: flags, environment: environment, file: file.settings)
+        for account in file.accounts {
+            for (project, role) in account.roles where AccountRole(rawValue: role) == nil {
+                throw ConfigurationError(
+                    "the role of \(account.username) in project \(project) is \"\(role)\", but must be "
+                        + AccountRole.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+        }
+        return try Configuration(reader, file)
+    }
+
+    private init(_ reader: SettingReader, _ file: ConfigurationFile) throws(ConfigurationError) {
+        server = Server(
+            host: reader.text("server.host") ?? "",
+            port: try reader.number("server.port", in: 0...65_535),
+            hostNames: (reader.text("server.hostNames") ?? "").split(separator: ",").map(String.init),
+            connectionLimit: try reader.number("server.connectionLimit", in: 1...1_000_000),
+            idleTimeoutSeconds: try reader.number("server.idleTimeoutSeconds", in: 1...86_400),
+            shutdownTimeoutSeconds: try reader.number("server.shutdownTimeoutSeconds", in: 1...3600))
+        sandbox = Sandbox(
+            isEnabled: try reader.boolean("sandbox.enabled"), allowsRemote: try reader.boolean("sandbox.allowRemote"))
+        let keepsFiles = reader.isGiven("store.directory") || !sandbox.isEnabled
+        store = Store(
+            directory: keepsFiles ? reader.text("store.directory") : nil,
+            isDurable: try reader.choice("store.synchronous", Synchronous.self) == .full,
+            memoryLimitBytes: try reader.number("store.memoryLimitBytes", in: 1_048_576...1_099_511_627_776))
+        identity = try Configuration.rules(reader)
+        ingest = Ingest(
+            bodySizeLimitBytes: try reader.number("ingest.bodySizeLimitBytes", in: 1024...1_073_741_824),
+            recordLimit: try reader.number("ingest.recordLimit", in: 1...100_000),
+            queueLimitBytes: try reader.number("ingest.queueLimitBytes", in: 1_048_576...17_179_869_184),
+            inFlightLimitBytes: try reader.number("ingest.inFlightLimitBytes", in: 1_048_576...17_179_869_184),
+            outcomeHeader: try reader.boolean("ingest.outcomeHeader"))
+        query = Query(sequenceTimeoutSeconds: try reader.number("query.sequenceTimeoutSeconds", in: 0...60))
+        logLevel = try reader.choice("log.level", Logger.Level.self)
+        projects = file.projects
+        accounts = file.accounts
+        if server.host.isEmpty { throw reader.refused("server.host", "") }
+        if keepsFiles, (store.directory ?? "").isEmpty { throw reader.refused("store.directory", "") }
+        if sandbox.isEnabled, !sandbox.allowsRemote, !SandboxGuard.isLoopback(server.host) {
+            throw ConfigurationError(
+                "server.host is \"\(server.host)\", but a sandbox listens on loopback only, because anyone who reaches "
+                    + "it can empty it. Set sandbox.allowRemote to true if that is meant.")
+        }
+    }
+
+    private static func rules(_ reader: SettingReader) throws(ConfigurationError) -> MergeRules {
+        let size = try reader.number("identity.maxClusterSize", in: 0...1_000_000_000)
+        guard MergeRules.isAllowed(maxClusterSize: size) else {
+            throw reader.refused("identity.maxClusterSize", String(size))
+        }
+        return MergeRules(
+            maxClusterSize: size, anonymousForm: try reader.choice("identity.anonForm", AnonymousForm.self))
+    }
+
+    private enum Synchronous: String {
+        case full
+        case normal
+    }
+}

@@ -1,0 +1,86 @@
+package import IdentityEngine
+package import Logging
+
+/// Every setting of a server, typed and checked. Parsed once, at the start.
+///
+/// `docs/configuration.md` has a heading for each key; `Setting.all` is the list of them.
+package struct Configuration: Sendable {
+    package var server: Server
+    package var store: Store
+    package var identity: MergeRules
+    package var ingest: Ingest
+    package var query: Query
+    package var sandbox: Sandbox
+    package var logLevel: Logger.Level
+    package var projects: [ConfiguredProject]
+    package var accounts: [ConfiguredAccount]
+
+    /// Where the server listens, and for how long.
+    package struct Server: Sendable {
+        package var host: String
+        package var port: Int
+        /// Names that a request's `Host` may bear besides loopback names; used by the sandbox's guard.
+        package var hostNames: [String]
+        package var connectionLimit: Int
+        package var idleTimeoutSeconds: Int
+        package var shutdownTimeoutSeconds: Int
+    }
+
+    /// Where data is kept. The sandbox keeps it in memory where no directory is named.
+    package struct Store: Sendable {
+        /// The data directory; nil only for a sandbox in memory.
+        package var directory: String?
+        /// Whether an acknowledged commit survives a loss of power.
+        package var isDurable: Bool
+        package var memoryLimitBytes: Int
+    }
+
+    /// What requests may carry, and what waits.
+    package struct Ingest: Sendable {
+        package var bodySizeLimitBytes: Int
+        package var recordLimit: Int
+        /// Bytes of checked events that may wait for the committer; past it the answer is 429.
+        package var queueLimitBytes: Int
+        /// Bytes of request bodies that may be in memory at once; past it the answer is 429.
+        package var inFlightLimitBytes: Int
+        /// Whether /track answers carry `X-Selfsame-Outcome`.
+        package var outcomeHeader: Bool
+    }
+
+    /// How long reads may wait.
+    package struct Query: Sendable {
+        package var sequenceTimeoutSeconds: Int
+    }
+
+    /// The sandbox: resettable, with a clock that tests set.
+    package struct Sandbox: Sendable {
+        package var isEnabled: Bool
+        package var allowsRemote: Bool
+    }
+}
+
+/// A project that the configuration file names.
+package struct ConfiguredProject: Hashable, Sendable {
+    package var id: ProjectID
+    package var name: String
+    package var token: String
+    package var secret: String
+    package var rules: MergeRules
+}
+
+/// A service account that the configuration file names.
+package struct ConfiguredAccount: Hashable, Sendable {
+    package var username: String
+    package var secret: String
+    /// Role names by project number.
+    package var roles: [ProjectID: String]
+}
+
+/// Why a configuration cannot be used. The message names the key, what is wrong and what is allowed.
+package struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let message: String
+
+    package init(_ message: String) { self.message = message }
+
+    package var description: String { message }
+}

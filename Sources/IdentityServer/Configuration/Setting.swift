@@ -1,0 +1,91 @@
+/// One scalar setting: its key, what it takes, and what it means.
+package struct Setting: Sendable {
+    /// The dotted key of the file; `SELFSAME_` and upper case make the variable's name.
+    package let key: String
+    /// The value in force where none is given, as text; nil where that depends.
+    package let fallback: String?
+    /// What is allowed, for messages and documents: `a number from 1 to 65535`.
+    package let allowed: String
+    package let meaning: String
+
+    /// The name of the environment variable: `server.idleTimeoutSeconds` is `SELFSAME_SERVER_IDLE_TIMEOUT_SECONDS`.
+    package var variable: String {
+        var name = "SELFSAME_"
+        for character in key {
+            if character == "." {
+                name.append("_")
+            } else {
+                if character.isUppercase { name.append("_") }
+                name.append(contentsOf: character.uppercased())
+            }
+        }
+        return name
+    }
+
+    /// Every scalar setting, in the order of the documentation.
+    package static let all: [Setting] = [
+        Setting(
+            key: "server.host", fallback: "127.0.0.1", allowed: "an address to listen on",
+            meaning: "The address that the server listens on."),
+        Setting(
+            key: "server.port", fallback: "8080", allowed: "a number from 0 to 65535",
+            meaning: "The TCP port; 0 takes a free one and prints it."),
+        Setting(
+            key: "server.hostNames", fallback: "", allowed: "host names with commas between them",
+            meaning: "Names besides loopback that a request to the sandbox may be addressed to."),
+        Setting(
+            key: "server.connectionLimit", fallback: "4096", allowed: "a number from 1 to 1000000",
+            meaning: "Connections open at once; further ones wait to be accepted."),
+        Setting(
+            key: "server.idleTimeoutSeconds", fallback: "60", allowed: "a number from 1 to 86400",
+            meaning: "A connection on which nothing moves for this long is closed."),
+        Setting(
+            key: "server.shutdownTimeoutSeconds", fallback: "30", allowed: "a number from 1 to 3600",
+            meaning: "How long a graceful shutdown waits for requests that have begun."),
+        Setting(
+            key: "store.directory", fallback: "./data", allowed: "a path",
+            meaning: "The data directory. A sandbox without it keeps everything in memory."),
+        Setting(
+            key: "store.synchronous", fallback: "full", allowed: "full or normal",
+            meaning: "full: an acknowledged event survives a loss of power. normal: it survives a crash of the server "
+                + "only; for data that may be thrown away."),
+        Setting(
+            key: "store.memoryLimitBytes", fallback: "1073741824", allowed: "a number from 1048576 to 1099511627776",
+            meaning: "What a sandbox in memory may hold; past it a write is answered 503."),
+        Setting(
+            key: "identity.maxClusterSize", fallback: "499", allowed: "0, or a number from 2 to 1000000000",
+            meaning: "The most ids in one cluster, for projects that do not say; 0 is no limit."),
+        Setting(
+            key: "identity.anonForm", fallback: "mixpanel", allowed: "mixpanel, uuid4 or any",
+            meaning: "Which anonymous ids $identify accepts, for projects that do not say."),
+        Setting(
+            key: "ingest.bodySizeLimitBytes", fallback: "10485760", allowed: "a number from 1024 to 1073741824",
+            meaning: "The size of a request's body, after inflating; past it the answer is 413."),
+        Setting(
+            key: "ingest.recordLimit", fallback: "2000", allowed: "a number from 1 to 100000",
+            meaning: "Records in one request."),
+        Setting(
+            key: "ingest.queueLimitBytes", fallback: "67108864", allowed: "a number from 1048576 to 17179869184",
+            meaning: "Bytes of checked events that may wait to be committed; past it the answer is 429."),
+        Setting(
+            key: "ingest.inFlightLimitBytes", fallback: "268435456",
+            allowed: "a number from 1048576 to 17179869184",
+            meaning: "Bytes of request bodies in memory at once; past it the answer is 429."),
+        Setting(
+            key: "ingest.outcomeHeader", fallback: "false", allowed: "true or false",
+            meaning: "Whether answers of /track carry X-Selfsame-Outcome. It tells anyone who has the public token "
+                + "whether two ids are one. The sandbox always sends it."),
+        Setting(
+            key: "query.sequenceTimeoutSeconds", fallback: "5", allowed: "a number from 0 to 60",
+            meaning: "How long a read with min_sequence waits before it is answered 503."),
+        Setting(
+            key: "sandbox.enabled", fallback: "false", allowed: "true or false",
+            meaning: "Serves /sandbox/reset and /sandbox/clock; for tests only."),
+        Setting(
+            key: "sandbox.allowRemote", fallback: "false", allowed: "true or false",
+            meaning: "Lets a sandbox listen on an address other than loopback."),
+        Setting(
+            key: "log.level", fallback: "info", allowed: "trace, debug, info, notice, warning, error or critical",
+            meaning: "The least level that is logged, to standard error."),
+    ]
+}

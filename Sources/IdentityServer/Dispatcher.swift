@@ -1,0 +1,214 @@
+import Foundation
+import IdentityEngine
+package import IdentityStore
+package import Logging
+package import MixpanelWire
+
+/// Finds what answers a request by its path and method. It knows nothing of the transport.
+package struct Dispatcher: Sendable {
+    private let ingest: IngestStage
+    private let directory: ProjectDirectory
+    private let store: any Store
+    private let clock: ServerClock
+    private let identityQueries: IdentityQueries
+    private let mappingQuery: MappingQuery
+    private let sandbox: SandboxRoutes?
+    private let sequenceTimeoutSeconds: Int
+    private let limits: WireLimits
+    private let logger: Logger
+
+    package init(
+        ingest: IngestStage, directory: ProjectDirectory, store: any Store, clock: ServerClock,
+        configuration: Configuration, limits: WireLimits, logger: Logger
+    ) {
+        self.limits = limits
+        self.ingest = ingest
+        self.directory = directory
+        self.store = store
+        self.clock = clock
+        self.identityQueries = IdentityQueries(store: store)
+        self.mappingQuery = MappingQuery(store: store)
+        self.sandbox =
+            configuration.sandbox.isEnabled
+            ? SandboxRoutes(store: store, clock: clock, hostNames: configuration.server.hostNames) : nil
+        self.sequenceTimeoutSeconds = configuration.query.sequenceTimeoutSeconds
+        self.logger = logger
+    }
+
+    /// What a path and a method lead to.
+    private enum Route {
+        case track
+        case importing
+        case resolve
+        case cluster
+        case log
+        case mappings
+        case export
+        case health
+        case sandbox
+        case methodNotAllowed
+        case notFound
+    }
+
+    /// Whether a path takes a body that is worth reading: any other request's body is left alone.
+    package func takesBody(_ path: String, _ method: WireMethod) -> Bool {
+        switch route(path, method) {
+        case .track, .importing, .resolve, .sandbox: method != .get && method != .head
+        default: false
+        }
+    }
+
+    /// Answers a request. Never throws: a failure of ours is an answer too.
+    package func answer(_ request: WireRequest) async -> Reply {
+        let path = Self.normalized(request.path)
+        if request.method == .options { return .whole(CORS(request).preflight()) }
+        switch await reply(request, path) {
+        case .whole(var response):
+            response.headers.append(contentsOf: CORS(request).headers)
+            return .whole(response)
+        case .stream(let stream):
+            return .stream(stream)
+        }
+    }
+
+    /// The answer to a request whose body is larger than the limit (P 4.4), told before the body was read to its end.
+    package func tooLarge(_ request: WireRequest) -> WireResponse {
+        withCORS(request) { Answer.tooLarge(limitBytes: limits.bodyBytes) }
+    }
+
+    /// The answer to a request for whose body there is no room now.
+    package func overloaded(_ request: WireRequest) -> WireResponse {
+        withCORS(request) { Answer.tooMany(retryAfterSeconds: 1) }
+    }
+
+    private func withCORS(_ request: WireRequest, _ body: () -> WireResponse) -> WireResponse {
+        var response = body()
+        response.headers.append(contentsOf: CORS(request).headers)
+        return response
+    }
+
+    private func reply(_ request: WireRequest, _ path: String) async -> Reply {
+        switch route(path, request.method) {
+        case .track: .whole(await ingest.track(request))
+        case .importing: .whole(await ingest.import(request))
+        case .resolve: await query(request) { .whole(try await identityQueries.resolve($0)) }
+        case .cluster: await query(request) { .whole(try await identityQueries.cluster($0)) }
+        case .log: await query(request) { .whole(try await identityQueries.log($0)) }
+        case .mappings: await query(request) { .stream(try await mappingQuery.answer($0)) }
+        case .export: await query(request) { .stream(try exportStream($0)) }
+        case .health: .whole(await health(path))
+        case .sandbox: .whole(await sandbox?.answer(request, path: path) ?? Answer.notFound())
+        case .methodNotAllowed: .whole(Answer.failure(405, "the method is not allowed here"))
+        case .notFound: .whole(Answer.notFound())
+        }
+    }
+
+    private func route(_ path: String, _ method: WireMethod) -> Route {
+        let isRead = method == .get || method == .head
+        let isReadOrPost = isRead || method == .post
+        switch Self.normalized(path) {
+        case "/track": return isReadOrPost ? .track : .methodNotAllowed
+        case "/import": return isReadOrPost ? .importing : .methodNotAllowed
+        case "/identity/resolve": return isReadOrPost ? .resolve : .methodNotAllowed
+        case "/identity/cluster": return isRead ? .cluster : .methodNotAllowed
+        case "/identity/log": return isRead ? .log : .methodNotAllowed
+        case "/identity/mappings": return isRead ? .mappings : .methodNotAllowed
+        case "/api/2.0/export": return isRead ? .export : .methodNotAllowed
+        case "/health", "/health/live", "/health/ready": return isRead ? .health : .methodNotAllowed
+        case "/sandbox/reset", "/sandbox/clock": return sandbox == nil ? .notFound : .sandbox
+        default: return .notFound
+        }
+    }
+
+    /// Case-sensitive, `//` collapsed, and one trailing slash taken off (P 1.1-2, 1.1-3).
+    private static func normalized(_ path: String) -> String {
+        var bytes: [UInt8] = []
+        for byte in path.utf8 where !(byte == UInt8(ascii: "/") && bytes.last == byte) { bytes.append(byte) }
+        if bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Checks the credential, waits for `min_sequence`, and turns faults into answers.
+    private func query(
+        _ request: WireRequest, _ body: (QueryRequest) async throws -> Reply
+    ) async -> Reply {
+        let items = QueryItems(request.query)
+        do {
+            let projectID = items.first("project_id").map { String(decoding: $0, as: UTF8.self) }
+            let access = try await directory.access(
+                Credentials(authorization: request.authorization), projectID: projectID, for: .reading)
+            let query = QueryRequest(request: request, items: items, access: access)
+            try await waitForSequence(query)
+            return try await body(query)
+        } catch let refusal as AccessRefusal {
+            return .whole(Answer.failure(refusal.status, refusal.message))
+        } catch let fault as QueryFault {
+            return .whole(
+                Answer.failure(fault.status, fault.message).retrying(afterSeconds: fault.retryAfterSeconds))
+        } catch let error as StoreError {
+            logger.error("a query failed", metadata: ["error": "\(error)"])
+            return .whole(Answer.failure(503, error.message).retrying(afterSeconds: 5))
+        } catch {
+            logger.error("a query failed", metadata: ["error": "\(error)"])
+            return .whole(Answer.failure(500, "the server failed to answer; its log says why"))
+        }
+    }
+
+    private func waitForSequence(_ query: QueryRequest) async throws {
+        guard query.items.first("min_sequence") != nil else { return }
+        let wanted = try query.number("min_sequence", default: 0, in: 0...Int64.max)
+        let deadline = ContinuousClock.now.advanced(by: .seconds(sequenceTimeoutSeconds))
+        let project = query.project
+        while true {
+            let sequence = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in
+                try snapshot.lastSequence(of: project)
+            }
+            if sequence >= wanted { return }
+            guard ContinuousClock.now < deadline else {
+                throw QueryFault.unavailable(
+                    "the project is at sequence \(sequence) and has not reached min_sequence \(wanted)")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    private func exportStream(_ query: QueryRequest) throws -> StreamedReply {
+        try query.refuse("where", "as_of")
+        guard let from = query.text("from_date"), let to = query.text("to_date") else {
+            throw QueryFault.badRequest("from_date and to_date must be given, as days: YYYY-MM-DD")
+        }
+        var range: Export.Range
+        do {
+            range = try Export.Range(fromDay: from, toDay: to)
+        } catch {
+            throw QueryFault.badRequest(error.message)
+        }
+        if query.items.first("limit") != nil {
+            range.limit = Int(try query.number("limit", default: 1, in: 1...100_000))
+        }
+        range.isTimeInMilliseconds = query.text("time_in_ms") == "true" || query.text("time_in_ms") == "1"
+        if let names = query.items.first("event") {
+            do {
+                range.names = Set(try JSONDecoder().decode([String].self, from: Data(names)).map { Array($0.utf8) })
+            } catch {
+                throw QueryFault.badRequest("event must be a JSON array of event names")
+            }
+        }
+        let export = Export(
+            store: store, project: query.project, system: query.access.project.rules.system, range: range)
+        return StreamedReply(contentType: "text/plain; charset=utf-8", headers: [], pieces: export)
+    }
+
+    private func health(_ path: String) async -> WireResponse {
+        if path != "/health/live" {
+            do throws(StoreError) {
+                _ = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in
+                    try snapshot.lastSequence(of: ProjectID(0))
+                }
+            } catch {
+                return Answer.failure(503, error.message).retrying(afterSeconds: 5)
+            }
+        }
+        return Answer.json(Array(#"{"status":"ok"}"#.utf8))
+    }
+}

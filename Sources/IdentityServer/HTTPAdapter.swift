@@ -1,0 +1,129 @@
+import HTTPTypes
+package import Hummingbird
+import HummingbirdCore
+package import Logging
+import MixpanelWire
+import NIOCore
+
+/// The thin layer between Hummingbird and the dispatcher: collects a body within its limits, and writes what is answered.
+package struct HTTPAdapter: HTTPResponder {
+    package typealias Context = BasicRequestContext
+
+    private let dispatcher: Dispatcher
+    private let budget: BodyBudget
+    private let bodySizeLimitBytes: Int
+    private let logger: Logger
+
+    package init(dispatcher: Dispatcher, budget: BodyBudget, bodySizeLimitBytes: Int, logger: Logger) {
+        self.dispatcher = dispatcher
+        self.budget = budget
+        self.bodySizeLimitBytes = bodySizeLimitBytes
+        self.logger = logger
+    }
+
+    package func respond(to request: Request, context: Context) async throws -> Response {
+        var wire = Self.wireRequest(request.head)
+        var share = budget.share()
+        if dispatcher.takesBody(wire.path, wire.method) {
+            switch try await collect(request.body, &share) {
+            case .whole(let body): wire.body = body
+            case .tooLarge:
+                return Self.closing(response(to: wire, dispatcher.tooLarge(wire)))
+            case .overloaded:
+                return Self.closing(response(to: wire, dispatcher.overloaded(wire)))
+            }
+        }
+        switch await dispatcher.answer(wire) {
+        case .whole(let answer): return response(to: wire, answer)
+        case .stream(let stream): return streamed(stream, isHead: wire.method == .head)
+        }
+    }
+
+    private enum Collected {
+        case whole([UInt8])
+        case tooLarge
+        case overloaded
+    }
+
+    /// Reads a body that is still compressed, so that its limit is the same as that of what it inflates to.
+    private func collect(_ body: RequestBody, _ share: inout BodyBudget.Share) async throws -> Collected {
+        var bytes: [UInt8] = []
+        for try await buffer in body {
+            guard bytes.count + buffer.readableBytes <= bodySizeLimitBytes else { return .tooLarge }
+            guard share.grow(by: buffer.readableBytes) else { return .overloaded }
+            bytes.append(contentsOf: buffer.readableBytesView)
+        }
+        return .whole(bytes)
+    }
+
+    private static func wireRequest(_ head: HTTPRequest) -> WireRequest {
+        let target = (head.path ?? "/").prefix { $0 != "#" }
+        let path = target.prefix { $0 != "?" }
+        let fields = head.headerFields
+        var request = WireRequest(method: method(head.method), path: String(path))
+        request.query = Array(target.dropFirst(path.count + 1).utf8)
+        request.contentType = fields[.contentType]
+        request.contentEncoding = fields[.contentEncoding]
+        request.authorization = fields[.authorization]
+        request.origin = fields[.origin]
+        request.requestedMethod = fields[.accessControlRequestMethod]
+        request.requestedHeaders = fields[.accessControlRequestHeaders]
+        request.host = head.authority ?? ""
+        return request
+    }
+
+    private static func method(_ method: HTTPRequest.Method) -> WireMethod {
+        switch method {
+        case .get: .get
+        case .post: .post
+        case .put: .put
+        case .options: .options
+        case .head: .head
+        default: .other
+        }
+    }
+
+    private func response(to request: WireRequest, _ answer: WireResponse) -> Response {
+        var fields = Self.fields(answer.contentType, answer.headers)
+        let status = HTTPResponse.Status(code: answer.status)
+        if request.method == .head {
+            fields[.contentLength] = String(answer.body.count)
+            return Response(status: status, headers: fields)
+        }
+        return Response(status: status, headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
+    }
+
+    private func streamed(_ stream: StreamedReply, isHead: Bool) -> Response {
+        let fields = Self.fields(stream.contentType, stream.headers)
+        if isHead { return Response(status: .ok, headers: fields) }
+        let logger = logger
+        return Response(
+            status: .ok, headers: fields,
+            body: ResponseBody { writer in
+                do {
+                    for try await piece in stream.pieces { try await writer.write(ByteBuffer(bytes: piece)) }
+                } catch {
+                    // The status has gone out; a broken body is how the client learns of it.
+                    logger.error("an answer broke off", metadata: ["error": "\(error)"])
+                    throw error
+                }
+                try await writer.finish(nil)
+            })
+    }
+
+    private static func fields(_ contentType: String?, _ headers: [(name: String, value: String)]) -> HTTPFields {
+        var fields = HTTPFields()
+        if let contentType { fields[.contentType] = contentType }
+        for (name, value) in headers {
+            if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
+        }
+        return fields
+    }
+
+    /// A connection whose request was not read to its end cannot carry another.
+    private static func closing(_ response: Response) -> Response {
+        var response = response
+        response.headers[.connection] = "close"
+        return response
+    }
+}

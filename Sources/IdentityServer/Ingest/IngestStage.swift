@@ -1,0 +1,159 @@
+import IdentityEngine
+import IdentityStore
+package import Logging
+package import MixpanelWire
+import Synchronization
+
+/// /track and /import: a request's line, headers and body in, status, headers and bytes out.
+///
+/// It knows nothing of the transport, so that a leaner one can stand beside Hummingbird.
+package struct IngestStage: Sendable {
+    private let directory: ProjectDirectory
+    private let committer: Committer
+    private let clock: ServerClock
+    private let decoder: EventDecoder
+    private let limits: WireLimits
+    /// Whether /track answers tell outcomes; /import always does.
+    private let sendsOutcome: Bool
+    private let unknownTokens: UnknownTokens
+
+    package init(
+        directory: ProjectDirectory, committer: Committer, clock: ServerClock, limits: WireLimits,
+        sendsOutcome: Bool, logger: Logger
+    ) {
+        self.directory = directory
+        self.committer = committer
+        self.clock = clock
+        self.decoder = EventDecoder()
+        self.limits = limits
+        self.sendsOutcome = sendsOutcome
+        self.unknownTokens = UnknownTokens(logger: logger)
+    }
+
+    /// Answers a request to /track (P 4.1 to 4.3, 4.7, 4.8).
+    package func track(_ request: WireRequest) async -> WireResponse {
+        let (options, payload) = Payload.decode(request, limits: limits)
+        var batch = EventBatch(
+            origin: EventBatch.Origin(endpoint: .track, principal: "token"),
+            receivedMilliseconds: clock.nowMilliseconds)
+        var result = decode(payload, into: &batch, .byToken, strict: options.strict)
+        if result.unknownTokenRecords > 0 {
+            // A project made a moment ago by the command is not in memory yet.
+            await directory.reloadIfStale()
+            batch.events.removeAll()
+            batch.bytes.removeAll()
+            result = decode(payload, into: &batch, .byToken, strict: options.strict)
+            unknownTokens.count(result.unknownTokenRecords, example: result.firstUnknownToken)
+        }
+        return await commit(batch, result, options, sendsOutcome: sendsOutcome)
+    }
+
+    /// Answers a request to /import (P 4.4, 4.5, 5.3).
+    package func `import`(_ request: WireRequest) async -> WireResponse {
+        let (options, payload) = Payload.decode(request, limits: limits)
+        let access: Access
+        do throws(AccessRefusal) {
+            access = try await directory.access(
+                Credentials(authorization: request.authorization), projectID: options.projectIDText, for: .importing)
+        } catch {
+            return error.status == 403 ? Answer.forbidden(error.message) : Answer.unauthorized(error.message)
+        }
+        var batch = EventBatch(
+            origin: EventBatch.Origin(endpoint: .import, principal: access.principal),
+            receivedMilliseconds: clock.nowMilliseconds)
+        let result = decode(payload, into: &batch, .fixed(access), strict: options.strict)
+        return await commit(batch, result, options, sendsOutcome: true)
+    }
+
+    private enum Door {
+        case byToken
+        case fixed(Access)
+    }
+
+    private func decode(
+        _ payload: Result<Payload, PayloadError>, into batch: inout EventBatch, _ door: Door, strict: Bool
+    ) -> DecodeResult {
+        let now = batch.receivedMilliseconds
+        switch payload {
+        case .failure(let failure):
+            return DecodeResult(payloadError: failure)
+        case .success(let payload):
+            switch door {
+            case .fixed(let access):
+                let project = RecordProject(project: access.project.id, system: access.project.rules.system)
+                return decoder.decode(
+                    payload, into: &batch, projects: .fixed(project, mayMerge: access.mayMerge), strict: strict,
+                    nowMilliseconds: now, limits: limits)
+            case .byToken:
+                let content = directory.current
+                return decoder.decode(
+                    payload, into: &batch,
+                    projects: unsafe .byToken { token in
+                        guard let project = unsafe content.project(token: Array(token)) else { return nil }
+                        return RecordProject(project: project.id, system: project.rules.system)
+                    }, strict: strict, nowMilliseconds: now, limits: limits)
+            }
+        }
+    }
+
+    private func commit(
+        _ batch: EventBatch, _ result: DecodeResult, _ options: RequestOptions, sendsOutcome: Bool
+    ) async -> WireResponse {
+        let endpoint = batch.origin.endpoint
+        var response = Answer.answer(to: result, options: options, endpoint: endpoint)
+        guard !batch.events.isEmpty else { return response }
+        do throws(CommitFailure) {
+            let committed = try await committer.commit(batch)
+            if committed.lastSequences.count == 1, let sequence = committed.lastSequences.values.first {
+                response.headers.append(("X-Selfsame-Sequence", String(sequence)))
+            }
+            if sendsOutcome {
+                response.headers.append(
+                    (
+                        "X-Selfsame-Outcome",
+                        "merged=\(committed.merged), unchanged=\(committed.unchanged), refused=\(committed.refused)"
+                    ))
+            }
+            return response
+        } catch {
+            return Answer.failure(error)
+        }
+    }
+}
+
+extension Answer {
+    /// The answer where nothing was stored for a reason that is ours (P 4.4).
+    static func failure(_ failure: CommitFailure) -> WireResponse {
+        switch failure {
+        case .overloaded: tooMany(retryAfterSeconds: 1)
+        case .closing: unavailable("the server is shutting down; send the request again", retryAfterSeconds: 5)
+        case .store(let error) where error.isRetryable || error.code == .closed:
+            unavailable(error.message, retryAfterSeconds: 5)
+        case .store(let error): internalError(error.message)
+        }
+    }
+}
+
+/// Counts records with tokens that no project has, and says so at most once a minute (P 4.1-2).
+private final class UnknownTokens: Sendable {
+    private let logger: Logger
+    private let state = Mutex((count: 0, lastWarning: ContinuousClock.Instant?.none))
+
+    init(logger: Logger) { self.logger = logger }
+
+    func count(_ records: Int, example: String?) {
+        guard records > 0 else { return }
+        let now = ContinuousClock.now
+        let due = state.withLock { state -> Int? in
+            state.count += records
+            if let last = state.lastWarning, last.duration(to: now) < .seconds(60) { return nil }
+            state.lastWarning = now
+            defer { state.count = 0 }
+            return state.count
+        }
+        guard let due else { return }
+        logger.warning(
+            "records with an unknown token were dropped; is the token right, and the server the right one?",
+            metadata: ["records": "\(due)", "token": "\(example ?? "")"])
+    }
+}

@@ -1,0 +1,76 @@
+package import IdentityEngine
+package import IdentityStore
+package import Logging
+import Synchronization
+
+/// The projects and service accounts of a store, by every key that a request may bear.
+///
+/// Reading it costs no I/O. It is read anew every second, so that a project made by the command, or a rotated secret, counts
+/// within that time on a running server; an unknown token asks for it at once.
+package final class ProjectDirectory: Sendable {
+    private let store: any Store
+    package let secretKey: SecretKey
+    private let logger: Logger
+    private let content: Mutex<Content>
+    private let lastReload = Mutex(ContinuousClock.now)
+
+    package init(store: any Store, secretKey: SecretKey, logger: Logger) async throws(StoreError) {
+        self.store = store
+        self.secretKey = secretKey
+        self.logger = logger
+        content = Mutex(Content(projects: try await store.projects(), accounts: try await store.accounts()))
+    }
+
+    /// What the directory holds at one moment.
+    package struct Content: Sendable {
+        package let projects: [ProjectRecord]
+        package let rules: [ProjectID: MergeRules]
+        private let byToken: [DistinctID: ProjectRecord]
+        private let bySecretDigest: [DistinctID: ProjectRecord]
+        private let byID: [ProjectID: ProjectRecord]
+        private let accountsByName: [String: AccountRecord]
+
+        init(projects: [ProjectRecord], accounts: [AccountRecord]) {
+            self.projects = projects
+            rules = Dictionary(uniqueKeysWithValues: projects.map { ($0.id, $0.rules) })
+            byToken = Dictionary(uniqueKeysWithValues: projects.map { (DistinctID($0.token), $0) })
+            bySecretDigest = Dictionary(uniqueKeysWithValues: projects.map { (DistinctID($0.secretDigest), $0) })
+            byID = Dictionary(uniqueKeysWithValues: projects.map { ($0.id, $0) })
+            accountsByName = Dictionary(uniqueKeysWithValues: accounts.map { ($0.username, $0) })
+        }
+
+        package func project(token: [UInt8]) -> ProjectRecord? { byToken[DistinctID(token)] }
+
+        package func project(secretDigest: [UInt8]) -> ProjectRecord? { bySecretDigest[DistinctID(secretDigest)] }
+
+        package func project(_ id: ProjectID) -> ProjectRecord? { byID[id] }
+
+        package func account(_ username: String) -> AccountRecord? { accountsByName[username] }
+    }
+
+    package var current: Content { content.withLock { $0 } }
+
+    /// Reads projects and accounts again unless that was done a moment ago: for keys that nobody knows, which anyone may
+    /// send as often as they like.
+    package func reloadIfStale() async {
+        let now = ContinuousClock.now
+        let isStale = lastReload.withLock { last in
+            guard last.duration(to: now) > .milliseconds(200) else { return false }
+            last = now
+            return true
+        }
+        if isStale { await reload() }
+    }
+
+    /// Reads projects and accounts from the store again.
+    package func reload() async {
+        do throws(StoreError) {
+            let fresh = Content(projects: try await store.projects(), accounts: try await store.accounts())
+            content.withLock { $0 = fresh }
+        } catch {
+            logger.warning(
+                "the list of projects could not be read again; the last one stays in force",
+                metadata: ["error": "\(error)"])
+        }
+    }
+}

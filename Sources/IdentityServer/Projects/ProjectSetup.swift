@@ -1,0 +1,98 @@
+package import IdentityEngine
+package import IdentityStore
+
+/// Brings a store's projects and accounts to what the configuration names, and makes the first project of a new store.
+package struct ProjectSetup: Sendable {
+    private let store: any Store
+    private let secretKey: SecretKey
+    private let nowMilliseconds: Int64
+
+    package init(store: any Store, secretKey: SecretKey, nowMilliseconds: Int64) {
+        self.store = store
+        self.secretKey = secretKey
+        self.nowMilliseconds = nowMilliseconds
+    }
+
+    /// Saves what the configuration names. What it no longer names stays as it is.
+    ///
+    /// - Throws: `ConfigurationError` where a project that holds data is given another identity system (P 9-6).
+    package func apply(_ configuration: Configuration) async throws {
+        let known = Dictionary(uniqueKeysWithValues: try await store.projects().map { ($0.id, $0) })
+        for project in configuration.projects {
+            let record = ProjectRecord(
+                id: project.id, name: project.name, token: project.token,
+                secretDigest: secretKey.digest(of: project.secret), rules: project.rules,
+                createdMilliseconds: known[project.id]?.createdMilliseconds ?? nowMilliseconds)
+            if record != known[project.id] { try await save(record) }
+        }
+        for account in configuration.accounts {
+            try await store.save(
+                AccountRecord(
+                    username: account.username, secretDigest: secretKey.digest(of: account.secret),
+                    roles: account.roles.compactMapValues(AccountRole.init(rawValue:)),
+                    createdMilliseconds: nowMilliseconds))
+        }
+    }
+
+    /// Makes a project with a fresh token and secret.
+    ///
+    /// - Returns: the project, and its secret, which is kept nowhere.
+    package func makeProject(
+        id: ProjectID? = nil, name: String, rules: MergeRules
+    ) async throws -> (project: ProjectRecord, secret: String) {
+        let taken = try await store.projects().map(\.id.rawValue)
+        let secret = SecretKey.makeSecret()
+        let record = ProjectRecord(
+            id: id ?? ProjectID((taken.max() ?? 0) + 1), name: name, token: SecretKey.makeSecret(),
+            secretDigest: secretKey.digest(of: secret), rules: rules, createdMilliseconds: nowMilliseconds)
+        guard !taken.contains(record.id.rawValue) else {
+            throw ConfigurationError("project \(record.id) exists already; `selfsame project list` shows what there is")
+        }
+        try await save(record)
+        return (record, secret)
+    }
+
+    /// Gives a project a new secret; the old one stops working.
+    package func rotateSecret(of id: ProjectID) async throws -> (project: ProjectRecord, secret: String) {
+        guard var record = try await store.projects().first(where: { $0.id == id }) else {
+            throw ConfigurationError("there is no project \(id); `selfsame project list` shows what there is")
+        }
+        let secret = SecretKey.makeSecret()
+        record.secretDigest = secretKey.digest(of: secret)
+        try await save(record)
+        return (record, secret)
+    }
+
+    /// Makes a service account with a fresh secret.
+    ///
+    /// - Throws: `ConfigurationError` where the name is taken or a project does not exist.
+    package func makeAccount(
+        username: String, roles: [ProjectID: AccountRole]
+    ) async throws -> (account: AccountRecord, secret: String) {
+        guard !username.isEmpty, !username.contains(":") else {
+            throw ConfigurationError("a service account's name must not be empty or hold a colon")
+        }
+        guard try await !store.accounts().contains(where: { $0.username == username }) else {
+            throw ConfigurationError("the service account \(username) exists already")
+        }
+        let known = Set(try await store.projects().map(\.id))
+        for id in roles.keys.sorted() where !known.contains(id) {
+            throw ConfigurationError("there is no project \(id); `selfsame project list` shows what there is")
+        }
+        let secret = SecretKey.makeSecret()
+        let account = AccountRecord(
+            username: username, secretDigest: secretKey.digest(of: secret), roles: roles,
+            createdMilliseconds: nowMilliseconds)
+        try await store.save(account)
+        return (account, secret)
+    }
+
+    private func save(_ record: ProjectRecord) async throws {
+        do throws(StoreError) {
+            try await store.save(record)
+        } catch {
+            guard error.code == .conflict else { throw error }
+            throw ConfigurationError("project \(record.id): \(error.message)")
+        }
+    }
+}

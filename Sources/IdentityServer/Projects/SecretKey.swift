@@ -1,0 +1,66 @@
+import Crypto
+import Foundation
+
+/// The key under which a data directory's secrets are kept (P 5.6).
+///
+/// A secret is 128 random bits and is the whole credential, so it is looked up by its digest: a salted hash could not be.
+package struct SecretKey: Sendable {
+    private let key: SymmetricKey
+
+    /// A key for a store that is not kept.
+    package init() { key = SymmetricKey(size: .bits256) }
+
+    /// The key in a file, which is made if it is not there, readable by its owner only.
+    ///
+    /// - Throws: `ConfigurationError` where the file can be neither read nor made, or is not a key.
+    package init(contentsOf path: String) throws {
+        if let text = FileManager.default.contents(atPath: path) {
+            let bytes = try Hex.bytes(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }, in: path)
+            guard bytes.count == 32 else {
+                throw ConfigurationError("\(path) is not a key of 32 bytes; restore it from your backup")
+            }
+            key = SymmetricKey(data: bytes)
+            return
+        }
+        key = SymmetricKey(size: .bits256)
+        let text = unsafe key.withUnsafeBytes { unsafe Hex.text(Array($0)) }
+        try PrivateFile.write(text + "\n", to: path)
+    }
+
+    /// HMAC-SHA256 of a secret: 32 bytes.
+    package func digest(of secret: String) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array(secret.utf8), using: key))
+    }
+
+    /// 128 random bits, as 32 hexadecimal digits: a new secret or token.
+    package static func makeSecret() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return Hex.text((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    }
+}
+
+enum Hex {
+    static func text(_ bytes: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+
+    static func bytes(_ text: String, in path: String) throws -> [UInt8] {
+        let digits = text.utf8.map { UInt8(ascii: "0") <= $0 ? Int(String(UnicodeScalar($0)), radix: 16) : nil }
+        guard digits.count % 2 == 0, digits.allSatisfy({ $0 != nil }) else {
+            throw ConfigurationError("\(path) does not hold hexadecimal digits; restore it from your backup")
+        }
+        let known = digits.compactMap { $0 }
+        return stride(from: 0, to: known.count, by: 2).map { UInt8(known[$0] << 4 | known[$0 + 1]) }
+    }
+}
+
+/// Files that only their owner may read.
+enum PrivateFile {
+    /// - Throws: `ConfigurationError` where the file cannot be made.
+    static func write(_ text: String, to path: String) throws {
+        let isMade = FileManager.default.createFile(
+            atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
+        guard isMade else { throw ConfigurationError("\(path) cannot be written; check the directory's permissions") }
+    }
+}

@@ -1,0 +1,117 @@
+import IdentityEngine
+import IdentityStore
+
+/// One page of a cluster: members in the order of its ring, the root first, and the links that begin at them.
+struct ClusterPage {
+    private let snapshot: any StoreSnapshot
+    private let project: ProjectID
+    private let identity: IdentityView
+    private let id: DistinctID
+    private let after: NodeKey
+    private let limit: Int
+
+    /// - Parameters:
+    ///   - snapshot: the state to read.
+    ///   - project: the project.
+    ///   - id: any id of the cluster.
+    ///   - after: the key that the last page ended with; 0 for the first page.
+    ///   - limit: the most members.
+    init(snapshot: any StoreSnapshot, project: ProjectID, id: DistinctID, after: NodeKey, limit: Int) {
+        self.snapshot = snapshot
+        self.project = project
+        self.identity = snapshot.identity(of: project)
+        self.id = id
+        self.after = after
+        self.limit = limit
+    }
+
+    func json() throws(StoreError) -> [UInt8] {
+        guard let node = try identity.node(for: id) else { return unknown() }
+        let root = try identity.root(of: node)
+        let (members, next) = try page(root)
+        let canonical = try identity.canonicalNode(ofRoot: root).id
+        var json = JSONBuilder()
+        try json.object { (json) throws(StoreError) in
+            json.field("canonical_id", canonical)
+            json.field("size", root.size)
+            json.field("known", true)
+            json.array("members") { json in
+                for member in members { Self.write(member, to: &json) }
+            }
+            try json.array("links") { (json) throws(StoreError) in
+                for member in members {
+                    for link in try snapshot.links(of: member.key, in: project) where link.from == member.key {
+                        try write(link, from: member.id, to: &json)
+                    }
+                }
+            }
+            if let next { json.field("next", next) } else { json.null("next") }
+        }
+        return json.bytes
+    }
+
+    /// An id that took part in no identity operation is its own cluster.
+    private func unknown() -> [UInt8] {
+        var json = JSONBuilder()
+        json.object { json in
+            json.field("canonical_id", id)
+            json.field("size", 1)
+            json.field("known", false)
+            json.array("members") { json in
+                json.object { json in
+                    json.field("distinct_id", id)
+                    json.array("roles") { _ in }
+                    json.null("first_seen")
+                    json.null("first_sequence")
+                }
+            }
+            json.array("links") { _ in }
+            json.null("next")
+        }
+        return json.bytes
+    }
+
+    private func page(_ root: Node) throws(StoreError) -> (members: [Node], next: NodeKey?) {
+        var members: [Node] = []
+        var current = root
+        if after != 0 {
+            guard let last = try identity.node(after), try identity.root(of: last).key == root.key else {
+                return ([], nil)
+            }
+            guard last.next != root.key, let first = try identity.node(last.next) else { return ([], nil) }
+            current = first
+        }
+        while members.count < limit {
+            members.append(current)
+            guard current.next != root.key, let next = try identity.node(current.next) else { return (members, nil) }
+            current = next
+        }
+        return (members, members.last?.key)
+    }
+
+    private static func write(_ member: Node, to json: inout JSONBuilder) {
+        json.object { json in
+            json.field("distinct_id", member.id)
+            json.array("roles") { json in
+                if member.identifiedSequence != 0 { json.element("identified") }
+                if member.aliasSequence != 0 { json.element("alias") }
+                if member.isAnonymousForm, member.identifiedSequence == 0 { json.element("anonymous") }
+            }
+            json.field("first_seen", Timestamp.text(milliseconds: member.firstSeenMilliseconds))
+            json.field("first_sequence", member.firstSequence)
+        }
+    }
+
+    private func write(_ link: Link, from: DistinctID, to json: inout JSONBuilder) throws(StoreError) {
+        let to = try identity.node(link.to)?.id ?? DistinctID([])
+        let entry = try snapshot.logEntry(link.sequence, in: project)
+        json.object { json in
+            json.field("sequence", link.sequence)
+            json.field("verb", link.verb.name)
+            json.field("from", from)
+            json.field("to", to)
+            json.optional("time", entry.map { Timestamp.text(milliseconds: $0.timeMilliseconds) })
+            json.null("revoked")
+        }
+    }
+}

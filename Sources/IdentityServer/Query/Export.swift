@@ -1,0 +1,173 @@
+package import IdentityEngine
+package import IdentityStore
+
+/// The raw export: events of a range of days, one JSON object a line, under their canonical ids (P 10-5).
+///
+/// Events are read in pages, so that neither ingest nor the folding-in of the store's log waits for a slow reader. Identity
+/// is that of the sequence at which the export began, on every page.
+package struct Export: AsyncSequence, Sendable {
+    /// The most events and bytes of one page.
+    private static let pageLimit = 1000
+    private static let pageSizeLimitBytes = 4 << 20
+
+    /// Which events are wanted.
+    package struct Range: Hashable, Sendable {
+        /// The first millisecond.
+        package var fromMilliseconds: Int64
+        /// The millisecond after the last.
+        package var beforeMilliseconds: Int64
+        /// Names of events; nil for all.
+        package var names: Set<[UInt8]>?
+        /// The most events; nil for no limit.
+        package var limit: Int?
+        /// Whether `time` is written in milliseconds rather than seconds.
+        package var isTimeInMilliseconds = false
+
+        package init(fromMilliseconds: Int64, beforeMilliseconds: Int64) {
+            self.fromMilliseconds = fromMilliseconds
+            self.beforeMilliseconds = beforeMilliseconds
+        }
+
+        /// The range from the first day to the last, both included, written `YYYY-MM-DD`.
+        ///
+        /// - Throws: `ConfigurationError` that says what is wrong.
+        package init(fromDay: String, toDay: String) throws(ConfigurationError) {
+            guard let from = Timestamp.startOfDay(fromDay) else {
+                throw ConfigurationError("from_date is \"\(fromDay.prefix(40))\", but must be a day as YYYY-MM-DD")
+            }
+            guard let last = Timestamp.startOfDay(toDay) else {
+                throw ConfigurationError("to_date is \"\(toDay.prefix(40))\", but must be a day as YYYY-MM-DD")
+            }
+            guard from <= last else { throw ConfigurationError("from_date must not be after to_date") }
+            self.init(fromMilliseconds: from, beforeMilliseconds: last + Timestamp.millisecondsPerDay)
+        }
+    }
+
+    private let store: any Store
+    private let project: ProjectID
+    private let system: IdentitySystem
+    private let range: Range
+
+    package init(store: any Store, project: ProjectID, system: IdentitySystem, range: Range) {
+        self.store = store
+        self.project = project
+        self.system = system
+        self.range = range
+    }
+
+    /// Whole lines, in the order of time: one page of events each time.
+    package struct Iterator: AsyncIteratorProtocol {
+        private let export: Export
+        private var after: EventKey
+        private var remaining: Int
+        /// The project's sequence when the export began.
+        private var sequence: Int64?
+
+        fileprivate init(_ export: Export) {
+            self.export = export
+            after = EventKey.before(export.range.fromMilliseconds)
+            remaining = export.range.limit ?? Int.max
+        }
+
+        /// The next lines; nil at the end.
+        ///
+        /// - Throws: `StoreError`.
+        package mutating func next() async throws -> [UInt8]? {
+            while remaining > 0 {
+                let (from, most, began, export) = (after, remaining, sequence, export)
+                let page = try await export.store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Page in
+                    let sequence: Int64
+                    if let began { sequence = began } else { sequence = try snapshot.lastSequence(of: export.project) }
+                    return try export.page(snapshot, after: from, most: most, asOf: sequence)
+                }
+                guard let last = page.last else { return nil }
+                (after, sequence) = (last, page.sequence)
+                remaining -= page.count
+                if !page.text.isEmpty { return page.text }
+            }
+            return nil
+        }
+    }
+
+    package func makeAsyncIterator() -> Iterator { Iterator(self) }
+
+    private struct Page: Sendable {
+        var text: [UInt8] = []
+        var count = 0
+        var last: EventKey?
+        let sequence: Int64
+    }
+
+    private func page(
+        _ snapshot: any StoreSnapshot, after: EventKey, most: Int, asOf sequence: Int64
+    ) throws(StoreError) -> Page {
+        let identity = snapshot.identity(of: project)
+        let events = try snapshot.events(
+            in: project, after: after, beforeMilliseconds: range.beforeMilliseconds, limit: Self.pageLimit,
+            sizeLimitBytes: Self.pageSizeLimitBytes)
+        var page = Page(sequence: sequence)
+        var json = JSONBuilder()
+        for event in events {
+            page.last = event.key
+            if let names = range.names, !names.contains(event.name) { continue }
+            let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
+            let canonical = try canonicalID(of: event, identity, asOf: sequence)
+            write(event, canonical: canonical, entry: entry, to: &json)
+            page.count += 1
+            if page.count == most { break }
+        }
+        page.text = json.take()
+        return page
+    }
+
+    /// An event of nobody stays so; a Legacy event is where its alias map filed it (P 9-2).
+    private func canonicalID(
+        of event: StoredEvent, _ identity: IdentityView, asOf sequence: Int64
+    ) throws(StoreError) -> [UInt8] {
+        if event.filedID.isEmpty || system == .legacy { return event.filedID }
+        return try identity.canonicalID(of: DistinctID(event.filedID), asOf: sequence).bytes
+    }
+
+    private func write(
+        _ event: StoredEvent, canonical: [UInt8], entry: LogEntry?, to json: inout JSONBuilder
+    ) {
+        json.object { json in
+            json.field("event", utf8: event.name)
+            json.object("properties") { json in
+                let time = event.key.timeMilliseconds
+                json.field("time", range.isTimeInMilliseconds ? time : Timestamp.seconds(milliseconds: time))
+                json.field("distinct_id", utf8: canonical)
+                if event.sentID != canonical { json.field("$distinct_id_before_identity", utf8: event.sentID) }
+                if event.insertID.isEmpty {
+                    json.field("$insert_id", event.key.generatedInsertID)
+                } else {
+                    json.field("$insert_id", utf8: event.insertID)
+                }
+                json.members(of: event.properties)
+                if let refusal = entry?.refusal {
+                    json.field("$failure_reason", refusal.failureReason)
+                    json.field("$failure_description", entry?.failureDescription ?? "")
+                }
+                if event.isConflict {
+                    json.field("$identity_failure_reason", MergeRefusal.anonymousAssignedAlready.failureReason)
+                }
+                json.field("mp_processing_time_ms", event.receivedMilliseconds)
+                json.field("$mp_api_endpoint", event.endpoint.path)
+                json.field("$mp_api_timestamp_ms", event.receivedMilliseconds)
+                if event.endpoint == .import { json.field("$import", true) }
+            }
+        }
+        json.endLine()
+    }
+}
+
+extension EventKey {
+    /// What stands for `$insert_id` where none was sent: 32 hexadecimal digits of the key's own hash.
+    var generatedInsertID: String {
+        let digits = [hashHigh, hashLow].map { half in
+            let text = String(half, radix: 16)
+            return String(repeating: "0", count: 16 - text.utf8.count) + text
+        }
+        return digits.joined()
+    }
+}

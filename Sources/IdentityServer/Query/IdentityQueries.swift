@@ -1,0 +1,172 @@
+import IdentityEngine
+import IdentityStore
+import MixpanelWire
+
+/// The answers of `/identity/resolve`, `/identity/cluster` and `/identity/log`.
+struct IdentityQueries: Sendable {
+    /// The most ids in one request to resolve.
+    static let resolveLimit = 10_000
+    /// The most members of a cluster, and entries of the log, in one answer.
+    static let pageLimit: Int64 = 1000
+
+    private let store: any Store
+
+    init(store: any Store) { self.store = store }
+
+    /// `{"results":[{"distinct_id","canonical_id","cluster_size","known"}],"sequence"}`, in the order of the request.
+    func resolve(_ query: QueryRequest) async throws -> WireResponse {
+        try query.refuse("as_of")
+        let ids = try resolvedIDs(query)
+        let isLegacy = query.access.project.rules.system == .legacy
+        let project = query.project
+        return Answer.json(
+            try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
+                let identity = snapshot.identity(of: project)
+                var json = JSONBuilder()
+                try json.object { (json) throws(StoreError) in
+                    try json.array("results") { (json) throws(StoreError) in
+                        for id in ids { try Self.writeResolved(id, identity, isLegacy: isLegacy, to: &json) }
+                    }
+                    json.field("sequence", try snapshot.lastSequence(of: project))
+                }
+                return json.bytes
+            })
+    }
+
+    private func resolvedIDs(_ query: QueryRequest) throws -> [DistinctID] {
+        let ids: [DistinctID]
+        if query.request.method == .post {
+            do {
+                ids = try IdentityQuery.distinctIDs(fromJSON: query.request.body, limit: Self.resolveLimit)
+            } catch {
+                throw QueryFault.badRequest("\(error)")
+            }
+        } else {
+            ids = query.items.all("distinct_id").map { DistinctID($0) }
+        }
+        guard !ids.isEmpty else { throw QueryFault.badRequest("distinct_id must be given at least once") }
+        guard ids.count <= Self.resolveLimit else {
+            throw QueryFault.badRequest("at most \(Self.resolveLimit) distinct_ids can be resolved in one request")
+        }
+        for id in ids { _ = try query.checked(id.bytes) }
+        return ids
+    }
+
+    private static func writeResolved(
+        _ id: DistinctID, _ identity: IdentityView, isLegacy: Bool, to json: inout JSONBuilder
+    ) throws(StoreError) {
+        var canonical = id
+        var size: Int64 = 1
+        let node = try identity.node(for: id)
+        if let node {
+            let root = try identity.root(of: node)
+            canonical = try identity.canonicalNode(ofRoot: root).id
+            size = root.size
+        }
+        json.object { json in
+            json.field("distinct_id", id)
+            json.field("canonical_id", canonical)
+            json.field("cluster_size", size)
+            json.field("known", node != nil)
+        }
+    }
+
+    /// `{"canonical_id","size","members":[…],"links":[…],"next"}`: a page of a cluster's members, and the links that begin
+    /// at them.
+    func cluster(_ query: QueryRequest) async throws -> WireResponse {
+        try query.refuse("as_of")
+        let id = try query.distinctID()
+        let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
+        let after = try query.number("after", default: 0, in: 0...Int64.max)
+        let project = query.project
+        return Answer.json(
+            try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
+                try ClusterPage(snapshot: snapshot, project: project, id: id, after: after, limit: limit).json()
+            })
+    }
+
+    /// `{"entries":[…],"next"}`: the project's identity operations in order.
+    func log(_ query: QueryRequest) async throws -> WireResponse {
+        let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
+        let after = try query.number("after", default: 0, in: 0...Int64.max)
+        var wanted = LogQuery(after: after, limit: limit + 1)
+        if query.items.first("distinct_id") != nil { wanted.distinctID = try query.distinctID() }
+        wanted.outcomes = try outcomes(query)
+        wanted.verb = try verb(query)
+        let filter = wanted
+        let project = query.project
+        let entries = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [LogEntry] in
+            try snapshot.logEntries(filter, in: project)
+        }
+        var json = JSONBuilder()
+        json.object { json in
+            json.array("entries") { json in
+                for entry in entries.prefix(limit) { LogEntryText.write(entry, to: &json) }
+            }
+            if entries.count > limit { json.field("next", entries[limit - 1].sequence) } else { json.null("next") }
+        }
+        return Answer.json(json.bytes)
+    }
+
+    private func outcomes(_ query: QueryRequest) throws -> Set<OutcomeKind>? {
+        guard let text = query.text("outcome") else { return nil }
+        return Set(
+            try text.split(separator: ",").map { name throws in
+                guard let kind = OutcomeKind(rawValue: String(name)) else {
+                    throw QueryFault.badRequest(
+                        "outcome is \"\(name.prefix(40))\", but must be merged, unchanged or refused, or several of them "
+                            + "with commas between")
+                }
+                return kind
+            })
+    }
+
+    private func verb(_ query: QueryRequest) throws -> Verb? {
+        guard let text = query.text("verb") else { return nil }
+        guard let verb = Verb.allCases.first(where: { $0.name == text || $0.name == "$" + text }) else {
+            throw QueryFault.badRequest(
+                "verb is \"\(text.prefix(40))\", but must be "
+                    + Verb.allCases.map(\.name).joined(separator: ", "))
+        }
+        return verb
+    }
+}
+
+/// How an entry of the log is written.
+enum LogEntryText {
+    static func write(_ entry: LogEntry, to json: inout JSONBuilder) {
+        json.object { json in
+            json.field("sequence", entry.sequence)
+            json.field("time", Timestamp.text(milliseconds: entry.timeMilliseconds))
+            json.field("verb", entry.event.verb.name)
+            json.object("ids") { json in writeIDs(entry.event, to: &json) }
+            json.field("outcome", entry.outcome.kind.rawValue)
+            json.optional("failure_reason", entry.refusal?.failureReason)
+            json.optional("failure_description", entry.failureDescription)
+            json.optional("hint", entry.refusal?.hint)
+            json.object("source") { json in
+                json.field("endpoint", entry.origin.endpoint.path)
+                json.field("principal", entry.origin.principal)
+            }
+        }
+    }
+
+    private static func writeIDs(_ event: IdentityEvent, to json: inout JSONBuilder) {
+        switch event.verb {
+        case .identify:
+            json.field("$identified_id", event.primary)
+            json.field("$anon_id", event.secondary)
+        case .alias:
+            json.field("distinct_id", event.primary)
+            json.field("alias", event.secondary)
+        case .merge:
+            json.array("$distinct_ids") { json in
+                json.element(event.primary.bytes)
+                json.element(event.secondary.bytes)
+            }
+        case .device:
+            json.field("$user_id", event.primary)
+            json.field("$device_id", event.secondary)
+        }
+    }
+}

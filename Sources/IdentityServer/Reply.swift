@@ -1,0 +1,38 @@
+package import MixpanelWire
+
+/// What the server answers: bytes, or a body that is written while it is read from the store.
+package enum Reply: Sendable {
+    case whole(WireResponse)
+    case stream(StreamedReply)
+}
+
+/// A body of unknown length.
+package struct StreamedReply: Sendable {
+    package let contentType: String
+    package let headers: [(name: String, value: String)]
+    /// The body in pieces; the next is made when the client has room for it.
+    package let pieces: any AsyncSequence<[UInt8], any Error> & Sendable
+}
+
+/// A fault of a request to one of our own endpoints: the status, and what is wrong and what is allowed.
+struct QueryFault: Error, Sendable {
+    let status: Int
+    let message: String
+    var retryAfterSeconds: Int?
+
+    static func badRequest(_ message: String) -> QueryFault { QueryFault(status: 400, message: message) }
+
+    static func unavailable(_ message: String) -> QueryFault {
+        QueryFault(status: 503, message: message, retryAfterSeconds: 1)
+    }
+}
+
+extension WireResponse {
+    /// The same answer, telling when to come again; nothing for nil.
+    func retrying(afterSeconds seconds: Int?) -> WireResponse {
+        guard let seconds else { return self }
+        var response = self
+        response.headers.append(("Retry-After", String(seconds)))
+        return response
+    }
+}

@@ -1,0 +1,158 @@
+package import Hummingbird
+import HummingbirdCore
+import IdentityEngine
+package import IdentityStore
+package import Logging
+import MixpanelWire
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+
+/// A whole server: everything is built here, in the order of dependence, and handed on through initialisers.
+package struct Server: Sendable {
+    package let configuration: Configuration
+    package let store: any Store
+    package let directory: ProjectDirectory
+    package let committer: Committer
+    package let adapter: HTTPAdapter
+    /// The project to show in the first call to try, and its secret where it was made just now.
+    package let firstProject: FirstProject?
+    private let lock: DataDirectoryLock?
+    private let logger: Logger
+
+    /// The project with the lowest number, for the greeting.
+    package struct FirstProject: Sendable {
+        package let project: ProjectRecord
+        /// The secret, where the project was made by this start; it is kept nowhere but in `first-project.txt`.
+        package let freshSecret: String?
+        /// Where the secret was written; nil where it was configured.
+        package let secretPath: String?
+    }
+
+    /// Opens the store and builds everything; nothing listens yet.
+    ///
+    /// - Parameters:
+    ///   - configuration: what was asked for.
+    ///   - logger: where the server logs to.
+    /// - Throws: `ConfigurationError` or `StoreError`, whose text says what to do.
+    package init(configuration: Configuration, logger: Logger) async throws {
+        self.configuration = configuration
+        self.logger = logger
+        let clock = ServerClock()
+        let opened = try OpenedStore(configuration, logger)
+        store = opened.store
+        lock = opened.lock
+        let setup = ProjectSetup(store: store, secretKey: opened.secretKey, nowMilliseconds: clock.nowMilliseconds)
+        try await setup.apply(configuration)
+        firstProject = try await Self.firstProject(setup, store, opened.directory, configuration)
+        directory = try await ProjectDirectory(store: store, secretKey: opened.secretKey, logger: logger)
+        committer = Committer(
+            store: store, directory: directory, clock: clock, queueLimitBytes: configuration.ingest.queueLimitBytes,
+            logger: logger)
+        var limits = WireLimits()
+        limits.bodyBytes = configuration.ingest.bodySizeLimitBytes
+        limits.recordsPerRequest = configuration.ingest.recordLimit
+        let ingest = IngestStage(
+            directory: directory, committer: committer, clock: clock, limits: limits,
+            sendsOutcome: configuration.ingest.outcomeHeader || configuration.sandbox.isEnabled, logger: logger)
+        adapter = HTTPAdapter(
+            dispatcher: Dispatcher(
+                ingest: ingest, directory: directory, store: store, clock: clock, configuration: configuration,
+                limits: limits, logger: logger),
+            budget: BodyBudget(limitBytes: configuration.ingest.inFlightLimitBytes),
+            bodySizeLimitBytes: configuration.ingest.bodySizeLimitBytes, logger: logger)
+    }
+
+    /// Serves until SIGTERM or SIGINT: then accepts nothing more, commits and answers what has come, and closes the store.
+    ///
+    /// - Parameter onListening: called once with the port, when requests are answered.
+    package func run(onListening: @escaping @Sendable (Int) async -> Void) async throws {
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: application(onListening: onListening), successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        do {
+            try await group.run()
+        } catch {
+            try await store.close()
+            throw error
+        }
+        try await store.close()
+    }
+
+    /// The application on its own, for tests that drive it without a socket.
+    package func application(
+        onListening: @escaping @Sendable (Int) async -> Void
+    ) -> Application<HTTPAdapter> {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return Application(
+            responder: adapter,
+            server: .http1(
+                configuration: .init(idleTimeout: .seconds(Int64(configuration.server.idleTimeoutSeconds)))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.server.host, port: configuration.server.port),
+                serverName: "selfsame", backlog: 1024,
+                availableConnectionsDelegate: MaximumAvailableConnections(configuration.server.connectionLimit)),
+            services: [committer, ProjectRefresh(directory: directory)],
+            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
+            logger: quiet)
+    }
+
+    /// A new store without any project gets one; the sandbox in memory is told by its configuration.
+    private static func firstProject(
+        _ setup: ProjectSetup, _ store: any Store, _ directory: DataDirectory?, _ configuration: Configuration
+    ) async throws -> FirstProject? {
+        if let known = try await store.projects().first {
+            let isConfigured = configuration.projects.contains { $0.id == known.id }
+            return FirstProject(
+                project: known, freshSecret: nil, secretPath: isConfigured ? nil : directory?.firstProjectPath)
+        }
+        let (project, secret) = try await setup.makeProject(name: "first", rules: configuration.identity)
+        try directory?.writeFirstProject(project, secret: secret)
+        return FirstProject(project: project, freshSecret: secret, secretPath: directory?.firstProjectPath)
+    }
+}
+
+/// The store that a configuration names, opened, with the key of its secrets.
+private struct OpenedStore {
+    let store: any Store
+    let secretKey: SecretKey
+    let directory: DataDirectory?
+    let lock: DataDirectoryLock?
+
+    init(_ configuration: Configuration, _ logger: Logger) throws {
+        guard let path = configuration.store.directory else {
+            store = MemoryStore(sizeLimitBytes: configuration.store.memoryLimitBytes)
+            secretKey = SecretKey()
+            directory = nil
+            lock = nil
+            return
+        }
+        let folder = try DataDirectory(path: path)
+        if configuration.sandbox.isEnabled { try folder.markAsSandbox() } else { try folder.refuseSandboxMark() }
+        lock = try DataDirectoryLock(directory: path)
+        directory = folder
+        secretKey = try folder.secretKey()
+        if !configuration.store.isDurable {
+            logger.warning("store.synchronous is normal: a loss of power may take back acknowledged events")
+        }
+        var options = SQLiteOptions()
+        options.synchronous = configuration.store.isDurable ? .full : .normal
+        store = try SQLiteStore(path: folder.storePath, options: options)
+    }
+}
+
+/// Reads the list of projects anew every second, so that what the command changes counts on a running server.
+private struct ProjectRefresh: Service {
+    let directory: ProjectDirectory
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(1))
+                if !Task.isCancelled { await directory.reload() }
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+package import IdentityEngine
+
+/// What a group of requests changes in a store: decided in order, before anything is written.
+///
+/// Every implementation fills the projects with what `NamedProject` asks for, calls `decide`, and writes what is planned,
+/// so that all of them agree on sequences, times, filing and outcomes. Nothing here can fail.
+package struct CommitPlan {
+    /// The projects that the group names, with their state before `decide`, and after it the state to keep.
+    package var projects: [ProjectState]
+    /// The key that the next new node of any project gets.
+    package private(set) var nextKey: NodeKey
+    /// One row for each event of the group, in order.
+    package private(set) var rows: [EventRow] = []
+    /// What goes into the logs, in order.
+    package private(set) var entries: [Entry] = []
+    /// One result for each submission of the group.
+    package private(set) var results: [CommitResult] = []
+
+    private let nowMilliseconds: Int64
+    private var slots: [ProjectID: Int] = [:]
+
+    /// A plan before its first decision.
+    ///
+    /// - Parameters:
+    ///   - projects: every project that the group names, once.
+    ///   - nextKey: the key that the next new node gets.
+    ///   - nowMilliseconds: the time that log entries get, unless an entry before them is later.
+    package init(projects: [ProjectState], nextKey: NodeKey, nowMilliseconds: Int64) {
+        self.projects = projects
+        self.nextKey = nextKey
+        self.nowMilliseconds = nowMilliseconds
+        for (slot, project) in projects.enumerated() { slots[project.id] = slot }
+    }
+}
+
+extension CommitPlan {
+    /// What decisions need of one project.
+    package struct ProjectState {
+        package let id: ProjectID
+        package let rules: MergeRules
+        /// The nodes, links and blocks that the group's events name, or more.
+        package var index: IdentityIndex
+        /// The last sequence of the log; 0 where it is empty.
+        package var lastSequence: Int64
+        /// The time of the last entry of the log.
+        package var lastEntryMilliseconds: Int64
+
+        package init(
+            id: ProjectID, rules: MergeRules, index: IdentityIndex, lastSequence: Int64, lastEntryMilliseconds: Int64
+        ) {
+            self.id = id
+            self.rules = rules
+            self.index = index
+            self.lastSequence = lastSequence
+            self.lastEntryMilliseconds = lastEntryMilliseconds
+        }
+    }
+
+    /// An event as it is to be stored: where it is in the group, and what the plan adds to it.
+    package struct EventRow {
+        package let submission: Int
+        package let position: Int
+        /// The place of the event's project in `projects`.
+        package let slot: Int
+        package let key: EventKey
+        /// The id to file it under, where a Legacy project's alias map says another than the event (P 9-2).
+        package let filedID: DistinctID?
+        /// The sequence of the log entry that the event makes; 0 for a plain event.
+        package let sequence: Int64
+        /// Whether the event's device belongs to another user (P 8-3).
+        package let isConflict: Bool
+    }
+
+    /// A log entry to be stored, with the link that it makes and the nodes that it names.
+    package struct Entry {
+        /// The place of the entry's project in `projects`.
+        package let slot: Int
+        package let entry: LogEntry
+        package let link: Link?
+        /// The keys of the ids that have a node by then: none, one, or two that differ.
+        package let nodes: [NodeKey]
+    }
+}
+
+extension CommitPlan {
+    /// Decides the events of a group, in order.
+    ///
+    /// - Parameters:
+    ///   - group: the requests, whose projects are all in `projects`.
+    ///   - hashes: where events without an insert id get their hashes from.
+    package mutating func decide(_ group: [EventBatch], generating hashes: inout GeneratedHashes) {
+        rows.reserveCapacity(group.reduce(0) { $0 + $1.events.count })
+        results.reserveCapacity(group.count)
+        var named: [[Int]] = []
+        for (submission, batch) in group.enumerated() {
+            results.append(CommitResult())
+            named.append(
+                batch.bytes.withUnsafeBytes { decide(batch, $0, submission: submission, generating: &hashes) })
+        }
+        // What a commit can see is the same for all its submissions: the state after the last of them.
+        for (submission, slots) in named.enumerated() {
+            for slot in slots { results[submission].lastSequences[projects[slot].id] = projects[slot].lastSequence }
+        }
+    }
+
+    /// Decides the events of one submission.
+    ///
+    /// - Returns: the slots of the projects that it names.
+    private mutating func decide(
+        _ batch: EventBatch, _ arena: UnsafeRawBufferPointer, submission: Int,
+        generating hashes: inout GeneratedHashes
+    ) -> [Int] {
+        var named: [Int] = []
+        var current: (project: ProjectID, slot: Int)?
+        for position in batch.events.indices {
+            let event = batch.events[position]
+            if current?.project != event.project {
+                let slot = slot(of: event.project)
+                current = (event.project, slot)
+                if !named.contains(slot) { named.append(slot) }
+            }
+            guard let slot = current?.slot else { continue }
+            var sequence: Int64 = 0
+            var isConflict = false
+            var filedID: DistinctID?
+            if projects[slot].rules.system == .legacy { filedID = mappedID(of: event, in: batch, slot: slot) }
+            if event.verb != nil, let identity = batch.identityEvent(of: event) {
+                (sequence, isConflict) = decide(identity, slot: slot, submission: submission, origin: batch.origin)
+            }
+            rows.append(
+                EventRow(
+                    submission: submission, position: position, slot: slot,
+                    key: key(of: event, arena, generating: &hashes), filedID: filedID, sequence: sequence,
+                    isConflict: isConflict))
+        }
+        return named
+    }
+
+    /// Decides one statement, and plans its entry if it is one of the log.
+    private mutating func decide(
+        _ event: IdentityEvent, slot: Int, submission: Int, origin: EventBatch.Origin
+    ) -> (sequence: Int64, isConflict: Bool) {
+        let rules = projects[slot].rules
+        let sequence = projects[slot].lastSequence + 1
+        let time = max(nowMilliseconds, projects[slot].lastEntryMilliseconds)
+        projects[slot].index.nextKey = nextKey
+        let decision = projects[slot].index.decide(event, by: rules, sequence: sequence, timeMilliseconds: time)
+        nextKey = projects[slot].index.nextKey
+
+        guard decision.isLogged else {
+            let isConflict = decision.outcome.kind == .refused
+            if isConflict { results[submission].conflicts += 1 }
+            return (0, isConflict)
+        }
+        switch decision.outcome {
+        case .merged: results[submission].merged += 1
+        case .unchanged: results[submission].unchanged += 1
+        case .refused: results[submission].refused += 1
+        }
+        projects[slot].lastSequence = sequence
+        projects[slot].lastEntryMilliseconds = time
+        let entry = LogEntry(
+            sequence: sequence, timeMilliseconds: time, event: event, outcome: decision.outcome,
+            hasLink: decision.link != nil, clusterSize: decision.clusterSize, maxClusterSize: rules.maxClusterSize,
+            origin: origin)
+        entries.append(Entry(slot: slot, entry: entry, link: decision.link, nodes: nodes(of: event, slot: slot)))
+        return (sequence, false)
+    }
+
+    private func nodes(of event: IdentityEvent, slot: Int) -> [NodeKey] {
+        var keys: [NodeKey] = []
+        if let primary = projects[slot].index.node(for: event.primary) { keys.append(primary.key) }
+        if event.secondary != event.primary, let secondary = projects[slot].index.node(for: event.secondary) {
+            keys.append(secondary.key)
+        }
+        return keys
+    }
+
+    /// The id that a Legacy project's map has for an event's id at this point of the order; nil where it is the same.
+    private func mappedID(of event: EventBatch.Event, in batch: EventBatch, slot: Int) -> DistinctID? {
+        guard let id = batch.distinctID(event.filedID) else { return nil }
+        let canonical = projects[slot].index.canonicalID(of: id)
+        return canonical == id ? nil : canonical
+    }
+
+    private func key(
+        of event: EventBatch.Event, _ arena: UnsafeRawBufferPointer, generating hashes: inout GeneratedHashes
+    ) -> EventKey {
+        if event.insertID.isEmpty { return hashes.nextKey(timeMilliseconds: event.timeMilliseconds) }
+        return EventKey(
+            timeMilliseconds: event.timeMilliseconds, name: UnsafeRawBufferPointer(rebasing: arena[event.name.range]),
+            sentID: UnsafeRawBufferPointer(rebasing: arena[event.sentID.range]),
+            insertID: UnsafeRawBufferPointer(rebasing: arena[event.insertID.range]))
+    }
+
+    private func slot(of project: ProjectID) -> Int {
+        guard let slot = slots[project] else { preconditionFailure("project \(project) is named but was not loaded") }
+        return slot
+    }
+}

@@ -1,0 +1,141 @@
+import IdentityEngine
+
+/// What a Memory store holds of one project.
+struct MemoryProject {
+    var index = IdentityIndex()
+    /// The entry with sequence 1 first.
+    private(set) var log: [LogEntry] = []
+    private var events: [EventKey: StoredEvent] = [:]
+    /// The keys of `events`, in order.
+    private var keys: [EventKey] = []
+    private var links: [Link] = []
+    private var linksByNode: [NodeKey: [Int]] = [:]
+
+    var isEmpty: Bool { log.isEmpty && events.isEmpty }
+
+    mutating func append(_ entry: LogEntry, link: Link?) {
+        log.append(entry)
+        guard let link else { return }
+        linksByNode[link.from, default: []].append(links.count)
+        linksByNode[link.to, default: []].append(links.count)
+        links.append(link)
+    }
+
+    /// Puts events in; one whose key is there already replaces it.
+    ///
+    /// - Returns: how many bytes more the project takes.
+    mutating func store(_ added: [StoredEvent]) -> Int {
+        var growth = 0
+        var newKeys: [EventKey] = []
+        for event in added {
+            growth += MemoryCost.of(event)
+            if let old = events.updateValue(event, forKey: event.key) {
+                growth -= MemoryCost.of(old)
+            } else {
+                newKeys.append(event.key)
+            }
+        }
+        newKeys.sort()
+        insert(newKeys)
+        return growth
+    }
+
+    /// Merges sorted keys into the sorted keys from the end, so that only what is greater than the least of them moves.
+    private mutating func insert(_ added: [EventKey]) {
+        guard let least = added.first else { return }
+        var from = keys.count - 1
+        var to = keys.count + added.count - 1
+        var next = added.count - 1
+        keys.append(contentsOf: repeatElement(least, count: added.count))
+        while next >= 0 {
+            if from >= 0, added[next] < keys[from] {
+                keys[to] = keys[from]
+                from -= 1
+            } else {
+                keys[to] = added[next]
+                next -= 1
+            }
+            to -= 1
+        }
+    }
+
+    func links(of key: NodeKey) -> [Link] { (linksByNode[key] ?? []).map { links[$0] } }
+
+    func entry(_ sequence: Int64) -> LogEntry? {
+        sequence >= 1 && sequence <= log.count ? log[Int(sequence) - 1] : nil
+    }
+
+    /// Entries in order. An entry names an id only if the id had its node by then, as in the stores that look up by node.
+    func entries(_ query: LogQuery) -> [LogEntry] {
+        let first = query.distinctID.map { index.node(for: $0)?.firstSequence ?? .max } ?? 0
+        let rest = log.dropFirst(Int(clamping: max(query.after, 0)))
+        return Array(rest.lazy.filter { $0.sequence >= first && query.matches($0) }.prefix(max(query.limit, 0)))
+    }
+
+    func events(
+        after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
+    ) -> [StoredEvent] {
+        var page: [StoredEvent] = []
+        var sizeBytes = 0
+        for key in keys[place(after: key)...].prefix(max(limit, 0)) {
+            guard key.timeMilliseconds < beforeMilliseconds, let event = events[key] else { break }
+            page.append(event)
+            sizeBytes += event.properties.count
+            if sizeBytes >= sizeLimitBytes { break }
+        }
+        return page
+    }
+
+    func nodes(after key: NodeKey, limit: Int) -> [Node] {
+        let nodes = index.allNodes
+        let start = nodes.partitioningIndex { $0.key > key }
+        return Array(nodes[start...].prefix(max(limit, 0)))
+    }
+
+    private func place(after key: EventKey) -> Int { keys.partitioningIndex { $0 > key } }
+}
+
+extension Array {
+    /// The first place whose element satisfies a predicate that holds for every element after it too.
+    fileprivate func partitioningIndex(where predicate: (Element) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if predicate(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}
+
+/// The state of a Memory store for the length of one read, during which nothing changes.
+struct MemorySnapshot: StoreSnapshot {
+    private let contents: [ProjectID: MemoryProject]
+
+    init(_ state: MemoryState) { contents = state.contents }
+
+    func node(for id: DistinctID, in project: ProjectID) -> Node? { contents[project]?.index.node(for: id) }
+
+    func node(_ key: NodeKey, in project: ProjectID) -> Node? { contents[project]?.index.node(key) }
+
+    func nodes(in project: ProjectID, after key: NodeKey, limit: Int) -> [Node] {
+        contents[project]?.nodes(after: key, limit: limit) ?? []
+    }
+
+    func lastSequence(of project: ProjectID) -> Int64 { contents[project]?.log.last?.sequence ?? 0 }
+
+    func links(of key: NodeKey, in project: ProjectID) -> [Link] { contents[project]?.links(of: key) ?? [] }
+
+    func logEntry(_ sequence: Int64, in project: ProjectID) -> LogEntry? { contents[project]?.entry(sequence) }
+
+    func logEntries(_ query: LogQuery, in project: ProjectID) -> [LogEntry] {
+        contents[project]?.entries(query) ?? []
+    }
+
+    func events(
+        in project: ProjectID, after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
+    ) -> [StoredEvent] {
+        contents[project]?.events(
+            after: key, beforeMilliseconds: beforeMilliseconds, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
+    }
+}

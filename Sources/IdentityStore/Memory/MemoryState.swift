@@ -1,0 +1,113 @@
+import IdentityEngine
+
+/// Everything that a Memory store holds.
+struct MemoryState {
+    let sizeLimitBytes: Int
+    var projects: [ProjectID: ProjectRecord] = [:]
+    var accounts: [String: AccountRecord] = [:]
+    var isClosed = false
+    private(set) var contents: [ProjectID: MemoryProject] = [:]
+    private var nextKey: NodeKey = 1
+    private var sizeBytes = 0
+    private var hashes = GeneratedHashes()
+
+    init(sizeLimitBytes: Int) { self.sizeLimitBytes = sizeLimitBytes }
+
+    /// Decides in place: the only thing that can fail, the limit, is asked first.
+    mutating func commit(
+        _ group: [EventBatch], by rules: [ProjectID: MergeRules], nowMilliseconds: Int64
+    ) throws(StoreError) -> [CommitResult] {
+        let named = try NamedProject.projects(of: group, by: rules)
+        guard sizeBytes + MemoryCost.most(of: group) <= sizeLimitBytes else {
+            throw StoreError(.full, "The memory that this store may use is full. Reset the sandbox, or raise its limit.")
+        }
+        var plan = CommitPlan(projects: named.map { take($0) }, nextKey: nextKey, nowMilliseconds: nowMilliseconds)
+        plan.decide(group, generating: &hashes)
+        nextKey = plan.nextKey
+        for slot in plan.projects.indices {
+            let id = plan.projects[slot].id
+            sizeBytes += MemoryCost.perNode * plan.projects[slot].index.takeChangedNodes().count
+            swap(&contents[id, default: MemoryProject()].index, &plan.projects[slot].index)
+        }
+        for entry in plan.entries {
+            contents[plan.projects[entry.slot].id]?.append(entry.entry, link: entry.link)
+            sizeBytes += MemoryCost.of(entry.entry)
+        }
+        for slot in plan.projects.indices {
+            let rows = plan.rows.lazy.filter { $0.slot == slot }
+            let events = rows.map { MemoryState.event($0, of: group[$0.submission]) }
+            sizeBytes += contents[plan.projects[slot].id, default: MemoryProject()].store(Array(events))
+        }
+        return plan.results
+    }
+
+    mutating func save(_ project: ProjectRecord) throws(StoreError) {
+        for other in projects.values where other.id != project.id {
+            if other.token == project.token { throw .tokenTaken(of: project, by: other) }
+            if other.secretDigest == project.secretDigest { throw .secretTaken(of: project, by: other) }
+        }
+        if let old = projects[project.id], old.rules.system != project.rules.system,
+            contents[project.id]?.isEmpty == false
+        {
+            throw .systemFixed(of: old)
+        }
+        projects[project.id] = project
+    }
+
+    mutating func reset() {
+        contents = [:]
+        nextKey = 1
+        sizeBytes = 0
+    }
+
+    /// A project's state for a plan. The index moves into it, since a copy of it would cost as much as the project.
+    private mutating func take(_ named: NamedProject) -> CommitPlan.ProjectState {
+        var state = CommitPlan.ProjectState(
+            id: named.id, rules: named.rules, index: IdentityIndex(),
+            lastSequence: contents[named.id]?.log.last?.sequence ?? 0,
+            lastEntryMilliseconds: contents[named.id]?.log.last?.timeMilliseconds ?? .min)
+        swap(&state.index, &contents[named.id, default: MemoryProject()].index)
+        return state
+    }
+
+    private static func event(_ row: CommitPlan.EventRow, of batch: EventBatch) -> StoredEvent {
+        let event = batch.events[row.position]
+        return StoredEvent(
+            key: row.key, name: Array(batch.bytes[event.name.range]), sentID: Array(batch.bytes[event.sentID.range]),
+            filedID: row.filedID?.bytes ?? Array(batch.bytes[event.filedID.range]),
+            insertID: Array(batch.bytes[event.insertID.range]),
+            properties: Array(batch.bytes[event.properties.range]), endpoint: batch.origin.endpoint,
+            receivedMilliseconds: batch.receivedMilliseconds, sequence: row.sequence, isConflict: row.isConflict)
+    }
+}
+
+/// What things take in memory, roughly: their bytes, and a measure for the tables around them.
+enum MemoryCost {
+    static let perEvent = 400
+    static let perEntry = 300
+    static let perNode = 400
+
+    /// The most that a group can add, whatever is decided.
+    static func most(of group: [EventBatch]) -> Int {
+        var size = 0
+        for batch in group {
+            for event in batch.events {
+                // An id that the alias map gives instead of a shorter one is in the store already, and is shared.
+                size += perEvent + Int(event.name.count + event.sentID.count + event.filedID.count)
+                size += Int(event.insertID.count + event.properties.count)
+                guard event.verb != nil else { continue }
+                size += perEntry + 2 * perNode + 2 * Int(event.primaryID.count + event.secondaryID.count)
+            }
+        }
+        return size
+    }
+
+    static func of(_ event: StoredEvent) -> Int {
+        perEvent + event.name.count + event.sentID.count + event.filedID.count + event.insertID.count
+            + event.properties.count
+    }
+
+    static func of(_ entry: LogEntry) -> Int {
+        perEntry + 2 * (entry.event.primary.bytes.count + entry.event.secondary.bytes.count)
+    }
+}

@@ -1,0 +1,65 @@
+package import IdentityEngine
+
+/// What a group of requests names of one project: what a store loads before the plan decides.
+package struct NamedProject {
+    package let id: ProjectID
+    package let rules: MergeRules
+    /// The ids whose nodes, and the paths to their roots, decisions need. Each once, in the order of their naming.
+    package private(set) var ids: [DistinctID] = []
+    /// The statements about pairs, whose active links and blocks decisions need.
+    package private(set) var events: [IdentityEvent] = []
+
+    private var known: Set<DistinctID> = []
+
+    private init(id: ProjectID, rules: MergeRules) {
+        self.id = id
+        self.rules = rules
+    }
+
+    /// Every project that a group names, in the order of its first event.
+    ///
+    /// - Parameters:
+    ///   - group: the requests.
+    ///   - rules: the rules of their projects.
+    /// - Returns: one element for each project, without ids where its events are plain.
+    /// - Throws: `StoreError` where a project has no rules: a fault of the caller.
+    package static func projects(
+        of group: [EventBatch], by rules: [ProjectID: MergeRules]
+    ) throws(StoreError) -> [NamedProject] {
+        var named: [NamedProject] = []
+        for batch in group {
+            var slot: Int?
+            for event in batch.events {
+                if slot.map({ named[$0].id != event.project }) ?? true {
+                    slot = try place(of: event.project, by: rules, in: &named)
+                }
+                guard let slot, event.verb != nil || named[slot].rules.system == .legacy else { continue }
+                named[slot].add(event, of: batch)
+            }
+        }
+        return named
+    }
+
+    private static func place(
+        of project: ProjectID, by rules: [ProjectID: MergeRules], in named: inout [NamedProject]
+    ) throws(StoreError) -> Int {
+        if let slot = named.firstIndex(where: { $0.id == project }) { return slot }
+        guard let rules = rules[project] else {
+            throw StoreError(.unexpected, "The events of project \(project) came without the project's rules.")
+        }
+        named.append(NamedProject(id: project, rules: rules))
+        return named.count - 1
+    }
+
+    private mutating func add(_ event: EventBatch.Event, of batch: EventBatch) {
+        if rules.system == .legacy, let id = batch.distinctID(event.filedID) { add(id) }
+        guard let event = batch.identityEvent(of: event) else { return }
+        add(event.primary)
+        add(event.secondary)
+        events.append(event)
+    }
+
+    private mutating func add(_ id: DistinctID) {
+        if known.insert(id).inserted { ids.append(id) }
+    }
+}

@@ -1,0 +1,127 @@
+import IdentityEngine
+
+/// How values stand in rows: in the order of the columns that `Statements` names.
+extension PreparedStatement {
+    /// A row of `identity`.
+    func node() -> Node {
+        var node = Node(
+            key: integer(0), id: DistinctID(bytes(1)), isAnonymousForm: isTrue(4), sequence: integer(2),
+            timeMilliseconds: integer(3))
+        node.parent = integer(5)
+        node.joinedSequence = integer(6)
+        node.next = integer(7)
+        node.order = integer(8)
+        node.identifiedSequence = integer(9)
+        node.aliasSequence = integer(10)
+        node.size = integer(11)
+        node.canonical = integer(12)
+        node.canonicalRank = integer(13)
+        node.canonicalSince = integer(14)
+        node.identifiedCount = integer(15)
+        return node
+    }
+
+    /// Binds what makes a new row of `identity`, the project first.
+    func bind(_ node: Node, of project: ProjectID) throws(StoreError) {
+        try bind(1, project.rawValue)
+        try bind(2, node.key)
+        try bind(3, node.id.bytes)
+        try bind(4, node.firstSequence)
+        try bind(5, node.firstSeenMilliseconds)
+        try bind(6, node.isAnonymousForm)
+        try bindState(of: node, from: 7)
+    }
+
+    /// Binds what may change in a row of `identity`.
+    func bindState(of node: Node, from place: Int32) throws(StoreError) {
+        try bind(place, node.parent)
+        try bind(place + 1, node.joinedSequence)
+        try bind(place + 2, node.next)
+        try bind(place + 3, node.order)
+        try bind(place + 4, node.identifiedSequence)
+        try bind(place + 5, node.aliasSequence)
+        try bind(place + 6, node.size)
+        try bind(place + 7, node.canonical)
+        try bind(place + 8, node.canonicalRank)
+        try bind(place + 9, node.canonicalSince)
+        try bind(place + 10, node.identifiedCount)
+    }
+
+    /// A row of `log`.
+    func entry() throws(StoreError) -> LogEntry {
+        guard let verb = Verb(rawValue: UInt8(truncatingIfNeeded: integer(2))),
+            let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(10)))
+        else { throw .unreadable("log", integer(0)) }
+        return LogEntry(
+            sequence: integer(0), timeMilliseconds: integer(1),
+            event: IdentityEvent(verb: verb, primary: DistinctID(bytes(3)), secondary: DistinctID(bytes(4))),
+            outcome: try outcome(), hasLink: isTrue(7), clusterSize: Int(integer(8)),
+            maxClusterSize: Int(integer(9)), origin: EventBatch.Origin(endpoint: endpoint, principal: text(11)))
+    }
+
+    private func outcome() throws(StoreError) -> MergeOutcome {
+        switch integer(5) {
+        case OutcomeKind.merged.column: return .merged
+        case OutcomeKind.unchanged.column: return .unchanged
+        case OutcomeKind.refused.column:
+            if let refusal = MergeRefusal(rawValue: UInt8(truncatingIfNeeded: integer(6))) { return .refused(refusal) }
+        default: break
+        }
+        throw .unreadable("log", integer(0))
+    }
+
+    /// Binds a row of `log`, the project first.
+    func bind(_ entry: LogEntry, of project: ProjectID) throws(StoreError) {
+        try bind(1, project.rawValue)
+        try bind(2, entry.sequence)
+        try bind(3, entry.timeMilliseconds)
+        try bind(4, Int64(entry.event.verb.rawValue))
+        try bind(5, entry.event.primary.bytes)
+        try bind(6, entry.event.secondary.bytes)
+        try bind(7, entry.outcome.kind.column)
+        if let refusal = entry.refusal { try bind(8, Int64(refusal.rawValue)) } else { try bindNull(8) }
+        try bind(9, entry.hasLink)
+        try bind(10, Int64(entry.clusterSize))
+        try bind(11, Int64(entry.maxClusterSize))
+        try bind(12, Int64(entry.origin.endpoint.rawValue))
+        try bind(13, entry.origin.principal)
+    }
+
+    /// Columns of `link`: sequence, verb, from, to.
+    func link() throws(StoreError) -> Link {
+        guard let verb = Verb(rawValue: UInt8(truncatingIfNeeded: integer(1))) else {
+            throw .unreadable("link", integer(0))
+        }
+        return Link(sequence: integer(0), verb: verb, from: integer(2), to: integer(3))
+    }
+
+    /// A row of `event`, without its project.
+    func event() throws(StoreError) -> StoredEvent {
+        guard let hash = halves(1), let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(7)))
+        else { throw .unreadable("event", integer(0)) }
+        let sentID = bytes(3)
+        return StoredEvent(
+            key: EventKey(timeMilliseconds: integer(0), hashHigh: hash.high, hashLow: hash.low), name: bytes(2),
+            sentID: sentID, filedID: isNull(4) ? sentID : bytes(4), insertID: bytes(5), properties: bytes(6),
+            endpoint: endpoint, receivedMilliseconds: integer(8), sequence: integer(9), isConflict: isTrue(10))
+    }
+}
+
+extension OutcomeKind {
+    /// What stands in `log.outcome`; never renumbered.
+    var column: Int64 {
+        switch self {
+        case .merged: 1
+        case .unchanged: 2
+        case .refused: 3
+        }
+    }
+}
+
+extension StoreError {
+    static func unreadable(_ table: String, _ row: Int64) -> StoreError {
+        StoreError(
+            .corrupt, "A row of the store says what this version does not know. Restore it from a backup.",
+            cause: "table \(table), row \(row)")
+    }
+}

@@ -1,0 +1,28 @@
+/// How a SQLite store uses its file. The defaults are for a server.
+package struct SQLiteOptions: Sendable {
+    /// When SQLite waits for the disk. The raw value is what `PRAGMA synchronous` answers.
+    package enum Synchronous: Int64, Sendable {
+        /// Only at checkpoints: a loss of power takes the last commits away. For measurements and proofs, never to serve.
+        case normal = 1
+        /// At every commit.
+        case full = 2
+    }
+
+    package var synchronous: Synchronous = .full
+    /// The most reads at one time; others wait.
+    package var readerCount = 4
+    package var writerCacheSizeBytes = 64 << 20
+    /// For each reader.
+    package var readerCacheSizeBytes = 4 << 20
+    /// Pages in the write-ahead log at which a commit folds it into the file.
+    package var checkpointPages = 4_000
+    /// The size to which the write-ahead log's file is cut after it was folded in.
+    package var journalSizeLimitBytes = 64 << 20
+    /// How long to wait for a lock of another process before `StoreError.busy`.
+    package var busyTimeoutMilliseconds = 5_000
+    /// The most pages of 8 kB that the file may have; nil is SQLite's own limit. A commit beyond it throws `full`.
+    package var maxPageCount: Int?
+
+    /// The defaults.
+    package init() {}
+}

@@ -1,0 +1,106 @@
+import GRDB
+import IdentityEngine
+
+/// Committed state, as one read transaction of one reading connection sees it.
+struct SQLiteSnapshot: StoreSnapshot {
+    private let db: Database
+
+    init(_ db: Database) { self.db = db }
+
+    func node(for id: DistinctID, in project: ProjectID) throws(StoreError) -> Node? {
+        let statement = try PreparedStatement(cached: Statements.identityByID, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, id.bytes)
+        return try statement.first { statement in statement.node() }
+    }
+
+    func node(_ key: NodeKey, in project: ProjectID) throws(StoreError) -> Node? {
+        let statement = try PreparedStatement(cached: Statements.identityByKey, in: db)
+        try statement.bind(1, key)
+        try statement.bind(2, project.rawValue)
+        return try statement.first { statement in statement.node() }
+    }
+
+    func nodes(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [Node] {
+        let statement = try PreparedStatement(cached: Statements.identitiesAfter, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, key)
+        try statement.bind(3, Int64(max(limit, 0)))
+        return try statement.all { statement in statement.node() }
+    }
+
+    func lastSequence(of project: ProjectID) throws(StoreError) -> Int64 {
+        let statement = try PreparedStatement(cached: Statements.lastEntry, in: db)
+        try statement.bind(1, project.rawValue)
+        return try statement.first { statement in statement.integer(0) } ?? 0
+    }
+
+    func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link] {
+        let statement = try PreparedStatement(cached: Statements.linksOfNode, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, key)
+        return try statement.all { statement throws(StoreError) in try statement.link() }
+    }
+
+    func logEntry(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogEntry? {
+        let statement = try PreparedStatement(cached: Statements.entry, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, sequence)
+        return try statement.first { statement throws(StoreError) in try statement.entry() }
+    }
+
+    func logEntries(_ query: LogQuery, in project: ProjectID) throws(StoreError) -> [LogEntry] {
+        let statement: PreparedStatement
+        if let id = query.distinctID {
+            guard let node = try node(for: id, in: project) else { return [] }
+            statement = try PreparedStatement(cached: Statements.nodeEntriesAfter, in: db)
+            try statement.bind(6, node.key)
+        } else {
+            statement = try PreparedStatement(cached: Statements.entriesAfter, in: db)
+        }
+        let outcomes = query.outcomes ?? Set(OutcomeKind.allCases)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, query.after)
+        try statement.bind(3, outcomes.reduce(0) { $0 | 1 << $1.column })
+        try statement.bind(4, Int64(query.verb?.rawValue ?? 0))
+        try statement.bind(5, Int64(max(query.limit, 0)))
+        return try statement.all { statement throws(StoreError) in try statement.entry() }
+    }
+
+    func events(
+        in project: ProjectID, after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
+    ) throws(StoreError) -> [StoredEvent] {
+        let statement = try PreparedStatement(cached: Statements.eventsAfter, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, key.timeMilliseconds)
+        let hash = (key.hashHigh.bigEndian, key.hashLow.bigEndian)
+        try statement.bind(3, withUnsafeBytes(of: hash) { Array($0) })
+        try statement.bind(4, beforeMilliseconds)
+        try statement.bind(5, Int64(max(limit, 0)))
+        var page: [StoredEvent] = []
+        var sizeBytes = 0
+        while sizeBytes < sizeLimitBytes || page.isEmpty, try statement.step() {
+            let event = try statement.event()
+            sizeBytes += event.properties.count
+            page.append(event)
+        }
+        statement.reset()
+        return page
+    }
+}
+
+extension PreparedStatement {
+    /// The first row, and no more than that.
+    func first<Value>(_ row: (PreparedStatement) throws(StoreError) -> Value) throws(StoreError) -> Value? {
+        defer { reset() }
+        return try step() ? try row(self) : nil
+    }
+
+    /// Every row.
+    func all<Value>(_ row: (PreparedStatement) throws(StoreError) -> Value) throws(StoreError) -> [Value] {
+        defer { reset() }
+        var values: [Value] = []
+        while try step() { values.append(try row(self)) }
+        return values
+    }
+}

@@ -1,0 +1,60 @@
+import GRDB
+
+extension SQLiteStore {
+    static func configuration(_ options: SQLiteOptions) -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "selfsame"
+        configuration.foreignKeysEnabled = false
+        configuration.maximumReaderCount = options.readerCount
+        configuration.persistentReadOnlyConnections = true
+        configuration.busyMode = .timeout(Double(options.busyTimeoutMilliseconds) / 1_000)
+        let cacheSize = options.readerCacheSizeBytes / 1_024
+        configuration.prepareDatabase { db in
+            // Has an effect only before the first table, and not after the change to a write-ahead log, which comes next.
+            try db.execute(sql: "PRAGMA page_size = \(Schema.pageSizeBytes)")
+            try db.execute(sql: "PRAGMA cache_size = -\(cacheSize)")
+        }
+        return configuration
+    }
+
+    /// Brings the tables up to this version's.
+    static func migrate(_ pool: DatabasePool) throws {
+        let migrator = Schema.migrator
+        try pool.writeWithoutTransaction { db in
+            let application = try Int64.fetchOne(db, sql: "PRAGMA application_id")
+            let isEmpty = try Int64.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") == 0
+            guard isEmpty || application == Schema.applicationID else {
+                throw StoreError(.incompatible, "The file is not a store of selfsame. Name another data directory.")
+            }
+            guard try isEmpty || !migrator.hasBeenSuperseded(db) else {
+                throw StoreError(
+                    .incompatible,
+                    "A newer version of selfsame wrote this store. Run that version, or restore an older backup.")
+            }
+        }
+        try migrator.migrate(pool)
+    }
+
+    /// Sets up the writing connection, once the pool is open: its own set-up of the write-ahead log sets `synchronous` to
+    /// NORMAL, and would undo what was set before. Since all that is acknowledged rests on it, it is read back.
+    static func configureWriter(_ db: Database, _ options: SQLiteOptions) throws {
+        try db.execute(sql: "PRAGMA synchronous = \(options.synchronous.rawValue)")
+        try db.execute(sql: "PRAGMA cache_size = -\(options.writerCacheSizeBytes / 1_024)")
+        try db.execute(sql: "PRAGMA temp_store = MEMORY")
+        // These answer with a row.
+        _ = try Int64.fetchOne(db, sql: "PRAGMA wal_autocheckpoint = \(options.checkpointPages)")
+        _ = try Int64.fetchOne(db, sql: "PRAGMA journal_size_limit = \(options.journalSizeLimitBytes)")
+        if let count = options.maxPageCount { _ = try Int64.fetchOne(db, sql: "PRAGMA max_page_count = \(count)") }
+
+        let synchronous = try Int64.fetchOne(db, sql: "PRAGMA synchronous")
+        guard synchronous == options.synchronous.rawValue else {
+            throw StoreError(
+                .unexpected, "The store cannot be made to wait for the disk, so that nothing could be acknowledged.",
+                cause: "PRAGMA synchronous is \(synchronous.map { "\($0)" } ?? "unknown")")
+        }
+    }
+
+    static func setting(_ name: String, of db: Database) throws(StoreError) -> String {
+        try PreparedStatement("PRAGMA \(name)", in: db).first { statement in statement.text(0) } ?? ""
+    }
+}

@@ -1,0 +1,143 @@
+import Dispatch
+import GRDB
+package import IdentityEngine
+import Synchronization
+
+/// The store in one SQLite file: one connection that writes, and several that read.
+///
+/// GRDB carries the connections, each on a queue of its own, so that no call blocks a thread of Swift's. The caller sees to
+/// it that one process serves a file at a time, by `DataDirectoryLock`.
+package final class SQLiteStore: Store {
+    private let pool: DatabasePool
+    private let writer: SQLiteWriter
+    private let isClosed = Mutex(false)
+
+    /// Opens a store, and makes its tables where the file is new.
+    ///
+    /// - Parameters:
+    ///   - path: the file's path. Its directory exists.
+    ///   - options: how to use the file.
+    /// - Throws: `StoreError`: `incompatible` where the file is not a store or is a newer version's.
+    package init(path: String, options: SQLiteOptions = SQLiteOptions()) throws(StoreError) {
+        let writer = SQLiteWriter()
+        do {
+            let pool = try DatabasePool(path: path, configuration: SQLiteStore.configuration(options))
+            try SQLiteStore.migrate(pool)
+            try pool.writeWithoutTransaction { db in
+                try SQLiteStore.configureWriter(db, options)
+                try writer.open(db)
+            }
+            self.pool = pool
+        } catch {
+            throw StoreError(sqlite: error)
+        }
+        self.writer = writer
+    }
+
+    package func commit(
+        _ group: [EventBatch], by rules: [ProjectID: MergeRules], nowMilliseconds: Int64
+    ) async throws(StoreError) -> [CommitResult] {
+        try await write { writer, db throws(StoreError) in
+            try writer.commit(group, by: rules, nowMilliseconds: nowMilliseconds, in: db)
+        }
+    }
+
+    package func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreSnapshot) throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value {
+        try await onReader { db throws(StoreError) in try body(SQLiteSnapshot(db)) }
+    }
+
+    package func reset() async throws(StoreError) {
+        try await writeInTransaction { db throws(StoreError) in
+            for table in Schema.contentTables { try PreparedStatement("DELETE FROM \(table)", in: db).run() }
+        }
+    }
+
+    package func close() async throws(StoreError) {
+        let wasClosed = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return isClosed
+        }
+        if wasClosed { throw .closed }
+        let result: Result<Void, StoreError> = await withCheckedContinuation { continuation in
+            // Closing waits for the reads and the writes that run, which no thread of Swift's should.
+            DispatchQueue.global().async { [pool, writer] in
+                let result: Result<Void, StoreError>
+                do {
+                    pool.writeWithoutTransaction { _ in writer.close() }
+                    try pool.close()
+                    result = .success(())
+                } catch {
+                    result = .failure(StoreError(sqlite: error))
+                }
+                continuation.resume(returning: result)
+            }
+        }
+        try result.get()
+    }
+}
+
+extension SQLiteStore {
+    /// What the writing connection says of one of its settings, `synchronous` for example.
+    ///
+    /// - Parameter name: the name of a pragma, from the source only: it becomes part of a statement.
+    /// - Returns: the value as text.
+    /// - Throws: `StoreError`.
+    package func writerSetting(_ name: StaticString) async throws(StoreError) -> String {
+        try await write { _, db throws(StoreError) in try SQLiteStore.setting("\(name)", of: db) }
+    }
+
+    /// How SQLite goes about one of the store's statements.
+    ///
+    /// - Parameter sql: the statement, from `Statements`.
+    /// - Returns: the lines of `EXPLAIN QUERY PLAN`.
+    /// - Throws: `StoreError`.
+    func plan(of sql: String) async throws(StoreError) -> [String] {
+        try await onReader { db throws(StoreError) in
+            let statement = try PreparedStatement("EXPLAIN QUERY PLAN " + sql, in: db)
+            return try statement.all { statement in statement.text(3) }
+        }
+    }
+
+    /// Runs a body in a transaction of the writing connection.
+    func writeInTransaction(
+        _ body: @escaping @Sendable (Database) throws(StoreError) -> Void
+    ) async throws(StoreError) {
+        try await write { writer, db throws(StoreError) in
+            try writer.inTransaction(db) { _ throws(StoreError) in try body(db) }
+        }
+    }
+
+    private func write<Value: Sendable>(
+        _ body: @escaping @Sendable (SQLiteWriter, Database) throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value {
+        if isClosed.withLock({ $0 }) { throw .closed }
+        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+            // Not GRDB's async `write`, which gives up when the task is cancelled: nobody would know whether it was done.
+            pool.asyncWriteWithoutTransaction { [writer] db in
+                continuation.resume(returning: Result { () throws(StoreError) in try body(writer, db) })
+            }
+        }
+        return try result.get()
+    }
+
+    func onReader<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value {
+        if isClosed.withLock({ $0 }) { throw .closed }
+        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+            pool.asyncRead { [self] connection in
+                let result: Result<Value, StoreError>
+                do {
+                    let db = try connection.get()
+                    result = Result { () throws(StoreError) in try body(db) }
+                } catch {
+                    result = .failure(isClosed.withLock({ $0 }) ? .closed : StoreError(sqlite: error))
+                }
+                continuation.resume(returning: result)
+            }
+        }
+        return try result.get()
+    }
+}

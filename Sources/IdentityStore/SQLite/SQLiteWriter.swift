@@ -1,0 +1,88 @@
+import GRDB
+import IdentityEngine
+
+/// What writes: the prepared statements of the one writing connection.
+///
+/// `@unchecked Sendable`: made and used on the writer queue of the store's `DatabasePool` only, which is serial.
+final class SQLiteWriter: @unchecked Sendable {
+    /// Nil before the store has opened its connection, and after it has closed it.
+    private var statements: WriterStatements?
+    private var hashes = GeneratedHashes()
+
+    func open(_ db: Database) throws(StoreError) { statements = try WriterStatements(db) }
+
+    func close() { statements = nil }
+
+    /// Runs a body in a transaction of its own, all of it or nothing.
+    func inTransaction<Value>(
+        _ db: Database, _ body: (WriterStatements) throws(StoreError) -> Value
+    ) throws(StoreError) -> Value {
+        guard let statements else { throw .closed }
+        try statements.begin.run()
+        do throws(StoreError) {
+            let value = try body(statements)
+            try statements.commit.run()
+            return value
+        } catch {
+            // Where the disk is full or fails, SQLite may have rolled back by itself.
+            if db.isInsideTransaction { try statements.rollback.run() }
+            throw error
+        }
+    }
+
+    func commit(
+        _ group: [EventBatch], by rules: [ProjectID: MergeRules], nowMilliseconds: Int64, in db: Database
+    ) throws(StoreError) -> [CommitResult] {
+        let named = try NamedProject.projects(of: group, by: rules)
+        return try inTransaction(db) { statements throws(StoreError) in
+            let firstKey = try statements.nextKey()
+            var projects: [CommitPlan.ProjectState] = []
+            for project in named { projects.append(try statements.load(project, nextKey: firstKey)) }
+            var plan = CommitPlan(projects: projects, nextKey: firstKey, nowMilliseconds: nowMilliseconds)
+            plan.decide(group, generating: &hashes)
+            try statements.write(&plan, of: group, firstNewKey: firstKey)
+            return plan.results
+        }
+    }
+}
+
+/// The statements that commits run again and again.
+struct WriterStatements {
+    let begin: PreparedStatement
+    let commit: PreparedStatement
+    let rollback: PreparedStatement
+    let replaceEvent: PreparedStatement
+    let insertArrivals: PreparedStatement
+    let identityByID: PreparedStatement
+    let identityByKey: PreparedStatement
+    let lastKey: PreparedStatement
+    let insertIdentity: PreparedStatement
+    let updateIdentity: PreparedStatement
+    let insertEntry: PreparedStatement
+    let insertEntryNode: PreparedStatement
+    let lastEntry: PreparedStatement
+    let insertLink: PreparedStatement
+    let activeLink: PreparedStatement
+    let anyBlock: PreparedStatement
+    let blockOfPair: PreparedStatement
+
+    init(_ db: Database) throws(StoreError) {
+        begin = try PreparedStatement(Statements.begin, in: db)
+        commit = try PreparedStatement(Statements.commit, in: db)
+        rollback = try PreparedStatement(Statements.rollback, in: db)
+        replaceEvent = try PreparedStatement(Statements.replaceEvent, in: db)
+        insertArrivals = try PreparedStatement(Statements.insertArrivals, in: db)
+        identityByID = try PreparedStatement(Statements.identityByID, in: db)
+        identityByKey = try PreparedStatement(Statements.identityByKey, in: db)
+        lastKey = try PreparedStatement(Statements.lastKey, in: db)
+        insertIdentity = try PreparedStatement(Statements.insertIdentity, in: db)
+        updateIdentity = try PreparedStatement(Statements.updateIdentity, in: db)
+        insertEntry = try PreparedStatement(Statements.insertEntry, in: db)
+        insertEntryNode = try PreparedStatement(Statements.insertEntryNode, in: db)
+        lastEntry = try PreparedStatement(Statements.lastEntry, in: db)
+        insertLink = try PreparedStatement(Statements.insertLink, in: db)
+        activeLink = try PreparedStatement(Statements.activeLink, in: db)
+        anyBlock = try PreparedStatement(Statements.anyBlock, in: db)
+        blockOfPair = try PreparedStatement(Statements.blockOfPair, in: db)
+    }
+}

@@ -1,0 +1,126 @@
+/// Every statement of a SQLite store, in the order: events, identities, log, links, projects, accounts.
+///
+/// Columns are always read and bound by place, in the order of the table.
+enum Statements {
+    static let begin = "BEGIN IMMEDIATE"
+    static let commit = "COMMIT"
+    static let rollback = "ROLLBACK"
+
+    static let replaceEvent = """
+        INSERT OR REPLACE INTO event
+        (project, time, hash, name, sent_id, filed_id, insert_id, properties, endpoint, received, sequence, conflict)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    static let insertArrivals = "INSERT INTO arrivals (project, packed) VALUES (?, ?)"
+
+    static let eventsAfter = """
+        SELECT time, hash, name, sent_id, filed_id, insert_id, properties, endpoint, received, sequence, conflict
+        FROM event WHERE project = ?1 AND (time, hash) > (?2, ?3) AND time < ?4
+        ORDER BY time, hash LIMIT ?5
+        """
+
+    static let identityByID = "SELECT \(identityColumns) FROM identity WHERE project = ? AND distinct_id = ?"
+
+    static let identityByKey = "SELECT \(identityColumns) FROM identity WHERE key = ? AND project = ?"
+
+    /// The primary key gives the order; the index by id would have to sort the whole project for one page.
+    static let identitiesAfter = """
+        SELECT \(identityColumns) FROM identity NOT INDEXED WHERE project = ? AND key > ? ORDER BY key LIMIT ?
+        """
+
+    static let lastKey = "SELECT max(key) FROM identity"
+
+    static let insertIdentity = """
+        INSERT INTO identity (project, \(identityColumns))
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    static let updateIdentity = """
+        UPDATE identity SET parent = ?2, joined_sequence = ?3, next = ?4, link_order = ?5, identified_sequence = ?6,
+        alias_sequence = ?7, size = ?8, canonical = ?9, canonical_rank = ?10, canonical_since = ?11,
+        identified_count = ?12 WHERE key = ?1
+        """
+
+    static let insertEntry = """
+        INSERT INTO log (project, \(entryColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    static let insertEntryNode = "INSERT INTO log_node (project, node, sequence) VALUES (?, ?, ?)"
+
+    static let lastEntry = "SELECT sequence, time FROM log WHERE project = ? ORDER BY sequence DESC LIMIT 1"
+
+    static let entry = "SELECT \(entryColumns) FROM log WHERE project = ? AND sequence = ?"
+
+    /// ?3 has the bit 1 << outcome of each outcome that is wanted; ?4 is the verb, or 0 for all.
+    static let entriesAfter = """
+        SELECT \(entryColumns) FROM log
+        WHERE project = ?1 AND sequence > ?2 AND (?3 >> outcome) & 1 AND (?4 = 0 OR verb = ?4)
+        ORDER BY sequence LIMIT ?5
+        """
+
+    /// The same for the entries that name the node ?6.
+    static let nodeEntriesAfter = """
+        SELECT \(entryColumns) FROM
+            (SELECT sequence AS named FROM log_node WHERE project = ?1 AND node = ?6 AND sequence > ?2)
+            CROSS JOIN log ON project = ?1 AND sequence = named
+        WHERE (?3 >> outcome) & 1 AND (?4 = 0 OR verb = ?4)
+        ORDER BY named LIMIT ?5
+        """
+
+    static let insertLink = "INSERT INTO link (project, sequence, verb, from_key, to_key) VALUES (?, ?, ?, ?, ?)"
+
+    static let activeLink = """
+        SELECT 1 FROM link WHERE from_key = ?2 AND to_key = ?3 AND verb = ?4 AND project = ?1 AND coalesce(
+            (SELECT active FROM link_state WHERE project = ?1 AND link = link.sequence
+             ORDER BY from_sequence DESC LIMIT 1), 1)
+        LIMIT 1
+        """
+
+    /// No link has one node at both ends, so that nothing comes twice.
+    static let linksOfNode = """
+        SELECT sequence, verb, from_key, to_key FROM link INDEXED BY link_from WHERE from_key = ?2 AND project = ?1
+        UNION ALL
+        SELECT sequence, verb, from_key, to_key FROM link INDEXED BY link_to WHERE to_key = ?2 AND project = ?1
+        ORDER BY 1
+        """
+
+    static let anyBlock = "SELECT 1 FROM block LIMIT 1"
+
+    static let blockOfPair = "SELECT 1 FROM block WHERE project = ? AND low_key = ? AND high_key = ?"
+
+    static let projects = """
+        SELECT id, name, token, secret_digest, identity_system, max_cluster_size, anonymous_form, created
+        FROM project ORDER BY id
+        """
+
+    static let replaceProject = """
+        INSERT OR REPLACE INTO project
+        (id, name, token, secret_digest, identity_system, max_cluster_size, anonymous_form, created)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    static let holdsContent = """
+        SELECT EXISTS (SELECT 1 FROM event WHERE project = ?1) OR EXISTS (SELECT 1 FROM log WHERE project = ?1)
+        """
+
+    static let accounts = "SELECT username, secret_digest, created FROM account ORDER BY username"
+
+    static let accountRoles = "SELECT username, project, role FROM account_role"
+
+    static let replaceAccount = "INSERT OR REPLACE INTO account (username, secret_digest, created) VALUES (?, ?, ?)"
+
+    static let deleteRoles = "DELETE FROM account_role WHERE username = ?"
+
+    static let insertRole = "INSERT INTO account_role (username, project, role) VALUES (?, ?, ?)"
+
+    private static let identityColumns = """
+        key, distinct_id, first_sequence, first_seen, anonymous_form, parent, joined_sequence, next, link_order,
+        identified_sequence, alias_sequence, size, canonical, canonical_rank, canonical_since, identified_count
+        """
+
+    private static let entryColumns = """
+        sequence, time, verb, primary_id, secondary_id, outcome, refusal, has_link, cluster_size, max_cluster_size,
+        endpoint, principal
+        """
+}

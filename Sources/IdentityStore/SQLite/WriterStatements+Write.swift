@@ -1,0 +1,132 @@
+import IdentityEngine
+
+extension WriterStatements {
+    /// Writes all that a plan changes.
+    ///
+    /// - Parameters:
+    ///   - plan: a plan whose decisions are made.
+    ///   - group: the group that it was made for.
+    ///   - firstNewKey: the least key of the nodes that it makes; a lesser one has its row already.
+    /// - Throws: `StoreError`; the transaction is to be rolled back then.
+    func write(_ plan: inout CommitPlan, of group: [EventBatch], firstNewKey: NodeKey) throws(StoreError) {
+        for slot in plan.projects.indices {
+            let changed = plan.projects[slot].index.takeChangedNodes()
+            let project = plan.projects[slot].id
+            for node in changed { try write(node, of: project, isNew: node.key >= firstNewKey) }
+        }
+        for entry in plan.entries { try write(entry, of: plan.projects[entry.slot].id) }
+        try writeEvents(plan, of: group)
+    }
+
+    private func write(_ node: Node, of project: ProjectID, isNew: Bool) throws(StoreError) {
+        if isNew {
+            try insertIdentity.bind(node, of: project)
+            try insertIdentity.run()
+        } else {
+            try updateIdentity.bind(1, node.key)
+            try updateIdentity.bindState(of: node, from: 2)
+            try updateIdentity.run()
+        }
+    }
+
+    private func write(_ planned: CommitPlan.Entry, of project: ProjectID) throws(StoreError) {
+        try insertEntry.bind(planned.entry, of: project)
+        try insertEntry.run()
+        for node in planned.nodes {
+            try insertEntryNode.bind(1, project.rawValue)
+            try insertEntryNode.bind(2, node)
+            try insertEntryNode.bind(3, planned.entry.sequence)
+            try insertEntryNode.run()
+        }
+        guard let link = planned.link else { return }
+        try insertLink.bind(1, project.rawValue)
+        try insertLink.bind(2, link.sequence)
+        try insertLink.bind(3, Int64(link.verb.rawValue))
+        try insertLink.bind(4, link.from)
+        try insertLink.bind(5, link.to)
+        try insertLink.run()
+    }
+
+    private func writeEvents(_ plan: CommitPlan, of group: [EventBatch]) throws(StoreError) {
+        var arrivals = plan.projects.map { _ in Arrivals() }
+        if arrivals.count == 1 { arrivals[0].reserveCapacity(plan.rows.count) }
+        var start = 0
+        while start < plan.rows.count {
+            let submission = plan.rows[start].submission
+            let batch = group[submission]
+            start = try batch.bytes.withBytes { arena throws(StoreError) in
+                var index = start
+                while index < plan.rows.count, plan.rows[index].submission == submission {
+                    let row = plan.rows[index]
+                    let project = plan.projects[row.slot].id
+                    try write(row, of: batch, arena, project: project, &arrivals[row.slot])
+                    index += 1
+                }
+                return index
+            }
+        }
+        for (slot, arrivals) in arrivals.enumerated() where !arrivals.packed.isEmpty {
+            try insertArrivals.bind(1, plan.projects[slot].id.rawValue)
+            try arrivals.packed.withBytes { bytes throws(StoreError) in
+                try insertArrivals.bind(2, inPlace: bytes)
+                try insertArrivals.run()
+            }
+        }
+    }
+
+    private func write(
+        _ row: CommitPlan.EventRow, of batch: EventBatch, _ arena: UnsafeRawBufferPointer, project: ProjectID,
+        _ arrivals: inout Arrivals
+    ) throws(StoreError) {
+        let event = batch.events[row.position]
+        let sentID = arena.slice(event.sentID)
+        let filedID = arena.slice(event.filedID)
+        let hash = (row.key.hashHigh.bigEndian, row.key.hashLow.bigEndian)
+        try withUnsafeBytes(of: hash) { hash throws(StoreError) in
+            try replaceEvent.bind(1, project.rawValue)
+            try replaceEvent.bind(2, row.key.timeMilliseconds)
+            try replaceEvent.bind(3, inPlace: hash)
+            try replaceEvent.bind(4, inPlace: arena.slice(event.name))
+            try replaceEvent.bind(5, inPlace: sentID)
+            if let mapped = row.filedID?.bytes {
+                try replaceEvent.bind(6, mapped)
+                mapped.withUnsafeBytes { arrivals.append(row.key, filedID: $0) }
+            } else {
+                let isSame = event.filedID == event.sentID || filedID.elementsEqual(sentID)
+                if isSame { try replaceEvent.bindNull(6) } else { try replaceEvent.bind(6, inPlace: filedID) }
+                arrivals.append(row.key, filedID: filedID)
+            }
+            let insertID = arena.slice(event.insertID)
+            if insertID.isEmpty { try replaceEvent.bindNull(7) } else { try replaceEvent.bind(7, inPlace: insertID) }
+            try replaceEvent.bind(8, inPlace: arena.slice(event.properties))
+            try replaceEvent.bind(9, Int64(batch.origin.endpoint.rawValue))
+            try replaceEvent.bind(10, batch.receivedMilliseconds)
+            if row.sequence == 0 { try replaceEvent.bindNull(11) } else { try replaceEvent.bind(11, row.sequence) }
+            if row.isConflict { try replaceEvent.bind(12, 1) } else { try replaceEvent.bindNull(12) }
+            try replaceEvent.run()
+        }
+    }
+}
+
+/// What a row of `arrivals` says of a commit's events in one project, 32 bytes for each.
+private struct Arrivals {
+    private(set) var packed: [UInt8] = []
+
+    mutating func reserveCapacity(_ count: Int) { packed.reserveCapacity(32 * count) }
+
+    mutating func append(_ key: EventKey, filedID: UnsafeRawBufferPointer) {
+        var hash = StableHash()
+        hash.update(filedID)
+        let record = (
+            hash.finish().high.bigEndian, key.timeMilliseconds.bigEndian, key.hashHigh.bigEndian,
+            key.hashLow.bigEndian
+        )
+        withUnsafeBytes(of: record) { packed.append(contentsOf: $0) }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func slice(_ slice: EventBatch.Slice) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: self[slice.range])
+    }
+}

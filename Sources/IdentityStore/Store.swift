@@ -1,0 +1,150 @@
+package import IdentityEngine
+
+/// Durable state: events, the log of identity operations, and the index of clusters that follows from it.
+///
+/// The contract, which `StoreContract` in the tests runs against every implementation:
+/// - `commit` is all or nothing, and returns only when what it wrote survives a loss of power (Memory: of the call).
+/// - Submissions of a group are decided in order, events of a submission in order (P 7.9-3). Each logged operation gets the
+///   next sequence of its project: from 1, without gaps, in the order of decisions, the same on every implementation.
+/// - Entry times of a project never go back.
+/// - An event whose (time, name, id as sent, insert id) is there already replaces it (P 6.5).
+/// - A snapshot sees whole commits only, and the same ones for as long as it is open.
+package protocol Store: Sendable {
+    /// Decides and writes a group of requests as one transaction.
+    ///
+    /// - Parameters:
+    ///   - group: the requests, in order of arrival. May be empty.
+    ///   - rules: the rules of every project that the group names.
+    ///   - nowMilliseconds: the time that log entries get, in milliseconds since 1970.
+    /// - Returns: one result for each submission, in the same order.
+    /// - Throws: `StoreError`; nothing of the group is stored then.
+    func commit(
+        _ group: [EventBatch], by rules: [ProjectID: MergeRules], nowMilliseconds: Int64
+    ) async throws(StoreError) -> [CommitResult]
+
+    /// Reads committed state, the same for the whole call. Long reads belong in several calls: a snapshot that stays open
+    /// keeps the log of writes from being folded in.
+    ///
+    /// - Throws: `StoreError`, or what the body throws as one.
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreSnapshot) throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value
+
+    /// Every project, in the order of its number.
+    func projects() async throws(StoreError) -> [ProjectRecord]
+
+    /// Adds a project, or replaces the one with its number.
+    ///
+    /// - Throws: `StoreError.conflict` where the token or the secret belongs to another project, or where the identity
+    ///   system differs and the project holds data (P 9-6).
+    func save(_ project: ProjectRecord) async throws(StoreError)
+
+    /// Every service account, in the order of its name.
+    func accounts() async throws(StoreError) -> [AccountRecord]
+
+    /// Adds a service account, or replaces the one with its name.
+    func save(_ account: AccountRecord) async throws(StoreError)
+
+    /// Deletes every event, log entry and id, and keeps projects and accounts. For the sandbox only.
+    func reset() async throws(StoreError)
+
+    /// Finishes what runs and gives up the files. Every later call throws `StoreError.closed`.
+    func close() async throws(StoreError)
+}
+
+/// What became of one submission of a group.
+package struct CommitResult: Hashable, Sendable {
+    /// The last log sequence that the commit can see, for each project that the submission names.
+    package var lastSequences: [ProjectID: Int64] = [:]
+    /// Logged operations by outcome.
+    package var merged = 0
+    package var unchanged = 0
+    package var refused = 0
+    /// Simplified events whose device belongs to another user (P 8-3).
+    package var conflicts = 0
+
+    package init() {}
+}
+
+/// Committed state at one moment.
+package protocol StoreSnapshot {
+    func node(for id: DistinctID, in project: ProjectID) throws(StoreError) -> Node?
+
+    func node(_ key: NodeKey, in project: ProjectID) throws(StoreError) -> Node?
+
+    /// Nodes of a project in the order of their keys, after a key (0 for the first).
+    func nodes(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [Node]
+
+    /// The project's last log sequence; 0 where nothing is logged.
+    func lastSequence(of project: ProjectID) throws(StoreError) -> Int64
+
+    /// The links that have a node at either end, in order of sequence.
+    func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link]
+
+    /// The log entry with a sequence; nil where there is none.
+    func logEntry(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogEntry?
+
+    /// Log entries in order of sequence.
+    func logEntries(_ query: LogQuery, in project: ProjectID) throws(StoreError) -> [LogEntry]
+
+    /// Events of a project in the order of their keys, after a key, up to a time, which is excluded.
+    ///
+    /// Ends early, but never before the first event, where the properties read so far reach `sizeLimitBytes`.
+    func events(
+        in project: ProjectID, after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
+    ) throws(StoreError) -> [StoredEvent]
+}
+
+extension StoreSnapshot {
+    /// The identity state of one project.
+    package func identity(of project: ProjectID) -> IdentityView { IdentityView(snapshot: self, project: project) }
+}
+
+/// The clusters of one project in a snapshot.
+package struct IdentityView: NodeSource {
+    package typealias Failure = StoreError
+
+    private let snapshot: any StoreSnapshot
+    private let project: ProjectID
+
+    init(snapshot: any StoreSnapshot, project: ProjectID) {
+        self.snapshot = snapshot
+        self.project = project
+    }
+
+    package func node(for id: DistinctID) throws(StoreError) -> Node? { try snapshot.node(for: id, in: project) }
+
+    package func node(_ key: NodeKey) throws(StoreError) -> Node? { try snapshot.node(key, in: project) }
+}
+
+/// Which log entries are wanted.
+package struct LogQuery: Hashable, Sendable {
+    /// Only entries after this sequence.
+    package var after: Int64
+    /// The most entries to return. At least 1.
+    package var limit: Int
+    /// Only entries that name this id, whether or not they made a link.
+    package var distinctID: DistinctID?
+    /// Only these outcomes, by the kind of the outcome; nil is all.
+    package var outcomes: Set<OutcomeKind>?
+    package var verb: Verb?
+
+    package init(
+        after: Int64 = 0, limit: Int, distinctID: DistinctID? = nil, outcomes: Set<OutcomeKind>? = nil,
+        verb: Verb? = nil
+    ) {
+        self.after = after
+        self.limit = limit
+        self.distinctID = distinctID
+        self.outcomes = outcomes
+        self.verb = verb
+    }
+
+    /// Whether an entry is wanted, its place aside.
+    package func matches(_ entry: LogEntry) -> Bool {
+        if let distinctID, entry.event.primary != distinctID, entry.event.secondary != distinctID { return false }
+        if let outcomes, !outcomes.contains(entry.outcome.kind) { return false }
+        if let verb, entry.event.verb != verb { return false }
+        return true
+    }
+}

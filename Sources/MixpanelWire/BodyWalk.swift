@@ -1,0 +1,228 @@
+import IdentityEngine
+
+/// The walk over one body: finds its records and reads them one by one (P 2-8).
+struct BodyWalk {
+    /// How the records of a body stand beside one another.
+    enum Shape {
+        /// In one array.
+        case array
+        /// Whole values, one after another: one object, most of the time.
+        case values
+        /// One to a line, which it cannot leave.
+        case lines
+    }
+
+    /// Why a body has no records.
+    private struct Unreadable: Error {
+        var failure: DecodeResult.Failure
+    }
+
+    let text: UnsafeBufferPointer<UInt8>
+    let isLines: Bool
+    let scratch: DecodeScratch
+    let checks: RecordChecks
+    let projects: ProjectSelection
+    let limits: WireLimits
+    private var result = DecodeResult()
+
+    init(
+        text: UnsafeBufferPointer<UInt8>,
+        isLines: Bool,
+        scratch: DecodeScratch,
+        checks: RecordChecks,
+        projects: ProjectSelection,
+        limits: WireLimits
+    ) {
+        self.text = text
+        self.isLines = isLines
+        self.scratch = scratch
+        self.checks = checks
+        self.projects = projects
+        self.limits = limits
+    }
+
+    /// Reads every record.
+    ///
+    /// - Parameter batch: Where events go; as it was where there is a failure.
+    /// - Returns: What became of the records.
+    mutating func run(into batch: inout EventBatch) -> DecodeResult {
+        guard text.count < Int(UInt32.max), let base = text.baseAddress else { return DecodeResult(failure: .empty) }
+        let shape = self.shape(base)
+        switch scratch.index.scan(text, isLines: shape == .lines) {
+        case .indexed: break
+        case .blank: return DecodeResult(failure: .empty)
+        case .invalidUTF8: return DecodeResult(failure: .unreadable("payload is not valid UTF-8"))
+        case .noMemory: return DecodeResult(failure: .unreadable("payload is too large"))
+        }
+        guard let positions = scratch.index.positions else { return DecodeResult(failure: .empty) }
+        var reader = RecordReader(
+            text: text, base: base, positions: positions, scratch: scratch, limits: limits,
+            sliceBase: batch.bytes.count)
+        let eventsBefore = batch.events.count
+        do throws(Unreadable) {
+            try walk(&reader, shape, into: &batch.events)
+        } catch {
+            batch.events.removeLast(batch.events.count - eventsBefore)
+            return DecodeResult(failure: error.failure)
+        }
+        batch.bytes.append(contentsOf: UnsafeBufferPointer(start: reader.output, count: reader.used))
+        result.validCount = result.recordCount - result.rejections.count
+        return result
+    }
+
+    /// A body is lines where its sender says so, or where its first line ends an object and the next one begins another.
+    private func shape(_ base: UnsafePointer<UInt8>) -> Shape {
+        if isLines { return .lines }
+        guard let first = text.first(where: { !isJSONSpace($0) }) else { return .values }
+        if first == UInt8(ascii: "[") { return .array }
+        guard let newline = text.firstIndex(of: 0x0A),
+            text[..<newline].last(where: { !isJSONSpace($0) }) == UInt8(ascii: "}"),
+            text[newline...].first(where: { !isJSONSpace($0) }) == UInt8(ascii: "{")
+        else { return .values }
+        return .lines
+    }
+
+    private mutating func walk(
+        _ reader: inout RecordReader,
+        _ shape: Shape,
+        into events: inout [EventBatch.Event]
+    ) throws(Unreadable) {
+        switch shape {
+        case .array: try walkArray(&reader, into: &events)
+        case .values: try walkValues(&reader, into: &events)
+        case .lines: try walkLines(&reader, into: &events)
+        }
+        if result.recordCount == 0 { throw Unreadable(failure: .empty) }
+    }
+
+    private mutating func walkArray(
+        _ reader: inout RecordReader,
+        into events: inout [EventBatch.Event]
+    ) throws(Unreadable) {
+        let end = reader.cursorEnd
+        reader.cursor = 1
+        if reader.byte(at: 1) == UInt8(ascii: "]") {
+            guard end == 2 else { throw Self.notJSON }
+            throw Unreadable(failure: .empty)
+        }
+        while true {
+            let start = reader.cursor
+            try readRecord(&reader, into: &events) { reader in
+                let follower = reader.byte(at: reader.cursor)
+                return follower == UInt8(ascii: ",") || follower == UInt8(ascii: "]")
+            } recover: { reader throws(RecordFault) in
+                reader.cursor = start
+                try reader.skipElement()
+            }
+            let follower = reader.byte(at: reader.cursor)
+            reader.cursor += 1
+            if follower == UInt8(ascii: "]") { break }
+        }
+        guard reader.cursor == end else { throw Self.notJSON }
+    }
+
+    private mutating func walkValues(
+        _ reader: inout RecordReader,
+        into events: inout [EventBatch.Event]
+    ) throws(Unreadable) {
+        // Anything but an object is a payload without records; what is not JSON at all is unreadable.
+        guard reader.byte(at: 0) == UInt8(ascii: "{") else {
+            guard (try? reader.copyScalar(reader.byte(at: 0), textLimit: .max)) != nil, reader.cursorEnd == 1 else {
+                throw Self.notJSON
+            }
+            throw Unreadable(failure: .empty)
+        }
+        while reader.cursor < reader.cursorEnd {
+            let start = reader.cursor
+            try readRecord(&reader, into: &events) { _ in true } recover: { reader throws(RecordFault) in
+                reader.cursor = start
+                try reader.skipValue()
+            }
+        }
+    }
+
+    private mutating func walkLines(
+        _ reader: inout RecordReader,
+        into events: inout [EventBatch.Event]
+    ) throws(Unreadable) {
+        let end = reader.cursorEnd
+        while reader.cursor < end {
+            let lineEnd = endOfLine(reader, end)
+            reader.cursorEnd = lineEnd
+            try readRecord(&reader, into: &events) { $0.cursor == lineEnd } recover: { reader throws(RecordFault) in
+                reader.cursor = lineEnd
+            }
+            reader.cursorEnd = end
+        }
+    }
+
+    /// The first cursor past the line that the reader is in.
+    private func endOfLine(_ reader: borrowing RecordReader, _ end: Int) -> Int {
+        let start = reader.position(reader.cursor)
+        let newline = text[start...].firstIndex(of: 0x0A) ?? text.count
+        var cursor = reader.cursor
+        while cursor < end, reader.position(cursor) < newline { cursor += 1 }
+        return cursor
+    }
+
+    /// Reads and checks the record at the cursor, and leaves the cursor past it.
+    ///
+    /// - Parameters:
+    ///   - reader: The reader.
+    ///   - events: Where an event goes.
+    ///   - endsWell: Whether what follows the record may follow one.
+    ///   - recover: Sets the cursor past a record that cannot be read.
+    private mutating func readRecord(
+        _ reader: inout RecordReader,
+        into events: inout [EventBatch.Event],
+        endsWell: (borrowing RecordReader) -> Bool,
+        recover: (inout RecordReader) throws(RecordFault) -> Void
+    ) throws(Unreadable) {
+        guard result.recordCount < limits.recordsPerRequest else {
+            throw Unreadable(failure: .tooManyRecords(limit: limits.recordsPerRequest))
+        }
+        let index = result.recordCount
+        let usedBefore = reader.used
+        let head = reader.byte(at: reader.cursor)
+        do throws(RecordFault) {
+            try reader.readRecord()
+            guard endsWell(reader) else { throw .syntax }
+        } catch {
+            reader.used = usedBefore
+            do throws(RecordFault) { try recover(&reader) } catch { throw Self.notJSON }
+            reject(index, head == UInt8(ascii: "{") ? .notJSON : .notAnObject, insertID: [])
+            result.recordCount += 1
+            return
+        }
+        result.recordCount += 1
+        do throws(RecordRejection) {
+            switch try reader.verdict(checks, projects) {
+            case .stored(let event):
+                events.append(event)
+                return
+            case .dropped: break
+            case .unknownToken: noteUnknownToken(reader)
+            }
+        } catch {
+            reject(index, error, insertID: reader.sentInsertID())
+        }
+        reader.used = usedBefore
+    }
+
+    private mutating func reject(_ index: Int, _ rejection: RecordRejection, insertID: [UInt8]) {
+        result.rejections.append(
+            EventRejection(
+                index: index, insertID: insertID, field: rejection.field, message: rejection.message,
+                plainText: rejection.plainText ?? rejection.message))
+    }
+
+    private mutating func noteUnknownToken(_ reader: borrowing RecordReader) {
+        result.unknownTokenRecords += 1
+        guard result.firstUnknownToken == nil else { return }
+        let value = reader.value(.token)
+        result.firstUnknownToken = String(
+            decoding: text[value.start..<min(value.end, value.start + 64)], as: UTF8.self)
+    }
+
+    private static var notJSON: Unreadable { Unreadable(failure: .unreadable("payload is not valid JSON")) }
+}

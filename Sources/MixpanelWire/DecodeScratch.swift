@@ -1,0 +1,115 @@
+import Synchronization
+
+/// The buffers that one decode works in, kept for the next one.
+///
+/// `@unchecked Sendable` because it owns plain memory: one decode at a time holds it, handed over under the lock of
+/// `ScratchPool`.
+final class DecodeScratch: @unchecked Sendable {
+    /// An object or array that is being read.
+    struct Frame {
+        var isObject = false
+        /// The index of the container's first key in `keys`.
+        var firstKey = 0
+        var elements = 0
+        /// Bits of the hashes of the keys so far: a key whose bit is new cannot be a repeat.
+        var filter: UInt64 = 0
+        /// Where the current pair starts in the output, and how long its key is.
+        var pairStart = 0
+        var keyCount = 0
+        var hasRepeats = false
+    }
+
+    /// A key of an object that is being read, as it stands in the output.
+    struct Key {
+        var hash: UInt32
+        var isDropped: Bool
+        /// The raw value of the key's `KnownField`; 255 for none.
+        var field: UInt8
+        var pairStart: Int
+        var keyCount: Int
+    }
+
+    /// The deepest nesting that is read anywhere in a record. Deeper is one bad record (P 15-20).
+    static let depthLimit = 64
+    /// How many ids of one record are held beside one another, and the last token.
+    static let idSlots = 6
+    /// Room for one id with a prefix, and for writes of eight bytes at a time.
+    static let idSlotBytes = 1024 + 32
+
+    var index = StructuralIndex()
+    /// The copies and ids of the events so far.
+    private(set) var output: UnsafeMutablePointer<UInt8>
+    private(set) var outputCapacity: Int
+    let frames: UnsafeMutablePointer<Frame>
+    private(set) var keys: UnsafeMutablePointer<Key>
+    private(set) var keyCapacity: Int
+    let values: UnsafeMutablePointer<ValueReference>
+    let ids: UnsafeMutablePointer<UInt8>
+
+    init() {
+        outputCapacity = 16 * 1024
+        output = .allocate(capacity: outputCapacity)
+        frames = .allocate(capacity: Self.depthLimit + 1)
+        frames.initialize(repeating: Frame(), count: Self.depthLimit + 1)
+        keyCapacity = 0
+        keys = .allocate(capacity: 1)
+        values = .allocate(capacity: KnownField.count)
+        values.initialize(repeating: ValueReference(), count: KnownField.count)
+        ids = .allocate(capacity: Self.idSlots * Self.idSlotBytes)
+    }
+
+    deinit {
+        output.deallocate()
+        frames.deallocate()
+        keys.deallocate()
+        values.deallocate()
+        ids.deallocate()
+    }
+
+    /// Makes room in the output for a number of bytes in all, keeping the first ones.
+    func growOutput(toHold capacity: Int, keeping used: Int) {
+        guard capacity > outputCapacity else { return }
+        let grown = max(capacity, outputCapacity * 2)
+        let replacement = UnsafeMutablePointer<UInt8>.allocate(capacity: grown)
+        replacement.update(from: output, count: used)
+        output.deallocate()
+        output = replacement
+        outputCapacity = grown
+    }
+
+    /// Makes room for a number of keys; those there are lost.
+    func growKeys(toHold capacity: Int) {
+        guard capacity > keyCapacity else { return }
+        keys.deallocate()
+        keys = .allocate(capacity: capacity)
+        keyCapacity = capacity
+    }
+
+    /// Gives back what a large body needed and a usual one does not.
+    func trim(toBodyOf byteCount: Int) {
+        index.trim(toTextOf: byteCount)
+        guard outputCapacity > 2 * byteCount else { return }
+        output.deallocate()
+        outputCapacity = 16 * 1024
+        output = .allocate(capacity: outputCapacity)
+    }
+}
+
+/// Scratch buffers that are not in use: a few, and none large.
+final class ScratchPool: Sendable {
+    /// What a kept buffer may be sized for: an ordinary batch.
+    static let keptBodyBytes = 2 * 1024 * 1024
+    /// As many as can be in use at once without queueing on cores.
+    static let keptCount = 8
+
+    private let free = Mutex<[DecodeScratch]>([])
+
+    func take() -> DecodeScratch { free.withLock { $0.popLast() } ?? DecodeScratch() }
+
+    func put(_ scratch: DecodeScratch) {
+        scratch.trim(toBodyOf: Self.keptBodyBytes)
+        free.withLock { kept in
+            if kept.count < Self.keptCount { kept.append(scratch) }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package import IdentityEngine
+
+/// Turns the payload of a request into checked events (P 2, 6, 8, 9).
+///
+/// One decoder serves all requests: it keeps a few buffers between them. Safe to use from any number of tasks.
+package struct EventDecoder: Sendable {
+    private let pool = ScratchPool()
+
+    /// A decoder without buffers; they come with the first requests.
+    package init() {}
+
+    /// Reads the records of a payload, and adds those that are to be stored to a batch.
+    ///
+    /// Whatever is wrong with one record is that record's rejection; the others are read. Where there is a `failure`, the
+    /// batch is as it was.
+    ///
+    /// - Parameters:
+    ///   - payload: The payload.
+    ///   - batch: Where events go. Its endpoint decides which checks apply.
+    ///   - projects: Which project records belong to.
+    ///   - strict: Whether an /import asked for `strict=1`. Without effect on /track (P 6.2).
+    ///   - nowMilliseconds: The time, in milliseconds since 1970.
+    ///   - limits: The limits of the request and of its records.
+    ///   - timeRequired: Whether a record without a usable time is refused even where it would be given the present one.
+    /// - Returns: What became of the records.
+    package func decode(
+        _ payload: Payload,
+        into batch: inout EventBatch,
+        projects: ProjectSelection,
+        strict: Bool,
+        nowMilliseconds: Int64,
+        limits: WireLimits = WireLimits(),
+        timeRequired: Bool = false
+    ) -> DecodeResult {
+        let scratch = pool.take()
+        defer { pool.put(scratch) }
+        let checks = RecordChecks(
+            endpoint: batch.origin.endpoint,
+            isStrict: strict && batch.origin.endpoint == .import,
+            nowMilliseconds: nowMilliseconds,
+            isTimeRequired: timeRequired)
+        func attempt(_ json: [UInt8]) -> DecodeResult {
+            withoutByteOrderMark(json).withUnsafeBufferPointer { text in
+                var walk = BodyWalk(
+                    text: text, isLines: payload.isLines, scratch: scratch, checks: checks, projects: projects,
+                    limits: limits)
+                return walk.run(into: &batch)
+            }
+        }
+        let result = attempt(payload.json)
+        if case .unreadable? = result.failure, let unsplit = payload.unsplit { return attempt(unsplit) }
+        return result
+    }
+}

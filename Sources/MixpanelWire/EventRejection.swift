@@ -1,0 +1,62 @@
+/// Why one record was refused before any merge rule was asked (P 6.2).
+package struct EventRejection: Error, Hashable, Sendable {
+    /// The record's place in the request, from zero.
+    package var index: Int
+    /// `$insert_id` as sent, at most 255 bytes of it; empty where there is none.
+    package var insertID: [UInt8]
+    /// The field at fault, as a strict answer names it; empty for the record as a whole.
+    package var field: String
+    /// What a strict answer says.
+    package var message: String
+    /// What a verbose answer of the /track family says (P 4.2).
+    package var plainText: String
+
+    /// A rejection.
+    package init(index: Int, insertID: [UInt8], field: String, message: String, plainText: String) {
+        self.index = index
+        self.insertID = insertID
+        self.field = field
+        self.message = message
+        self.plainText = plainText
+    }
+}
+
+/// What became of the records of one request.
+package struct DecodeResult: Sendable {
+    /// Why there are no records at all.
+    package enum Failure: Hashable, Sendable {
+        /// The payload is not JSON, or not what its headers say; the text says why.
+        case unreadable(String)
+        /// There is no payload, or no record in it.
+        case empty
+        case tooManyRecords(limit: Int)
+        case tooLarge(limitBytes: Int)
+    }
+
+    package var recordCount = 0
+    /// How many records are in order: stored ones, and those accepted and dropped.
+    package var validCount = 0
+    /// The records that are not, in order.
+    package var rejections: [EventRejection] = []
+    /// How many records are in order but of no known project; they were dropped.
+    package var unknownTokenRecords = 0
+    /// The first unknown token, at most 64 bytes of it.
+    package var firstUnknownToken: String?
+    package var failure: Failure?
+
+    /// A result without records.
+    ///
+    /// - Parameter failure: Why there are none.
+    package init(failure: Failure? = nil) { self.failure = failure }
+
+    /// The result of a request whose payload could not be found.
+    ///
+    /// - Parameter error: Why.
+    package init(payloadError error: PayloadError) {
+        switch error {
+        case .tooLarge(let limitBytes): failure = .tooLarge(limitBytes: limitBytes)
+        case .unreadable(let reason): failure = .unreadable(reason)
+        case .empty: failure = .empty
+        }
+    }
+}

@@ -1,0 +1,99 @@
+package import IdentityEngine
+
+/// The bodies of our own queries that name ids.
+package enum IdentityQuery {
+    /// Why a body names no ids.
+    package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+        case notJSON
+        /// There is no `distinct_ids`, or it is no array.
+        case missing
+        case tooMany(limit: Int)
+        /// The element at an index is neither a string nor a number, is too long, or is no UTF-8.
+        case notAnID(index: Int)
+
+        /// A sentence for the client.
+        package var description: String {
+            switch self {
+            case .notJSON: "the body must be a JSON object"
+            case .missing: "distinct_ids must be an array of ids"
+            case .tooMany(let limit): "distinct_ids must hold at most \(limit) ids"
+            case .notAnID(let index):
+                "distinct_ids[\(index)] must be a string of at most \(DistinctID.sizeLimitBytes) bytes"
+            }
+        }
+    }
+
+    private static let pool = ScratchPool()
+
+    /// The ids of `{"distinct_ids":["a","b"]}`, in order.
+    ///
+    /// - Parameters:
+    ///   - json: The body.
+    ///   - limit: The most ids.
+    /// - Returns: The ids; none for an empty array.
+    /// - Throws: What is wrong with the body.
+    package static func distinctIDs(fromJSON json: [UInt8], limit: Int) throws(Failure) -> [DistinctID] {
+        let scratch = pool.take()
+        defer { pool.put(scratch) }
+        let read: Result<[DistinctID], Failure> = withoutByteOrderMark(json).withUnsafeBufferPointer { text in
+            guard let base = text.baseAddress, text.count < Int(UInt32.max),
+                scratch.index.scan(text, isLines: false) == .indexed, let positions = scratch.index.positions
+            else { return .failure(.notJSON) }
+            var reader = RecordReader(
+                text: text, base: base, positions: positions, scratch: scratch, limits: WireLimits(), sliceBase: 0)
+            do throws(Failure) { return .success(try reader.queriedIDs(limit: limit)) } catch { return .failure(error) }
+        }
+        return try read.get()
+    }
+}
+
+extension RecordReader {
+    /// Reads an object whose last `distinct_ids` is an array of ids.
+    fileprivate mutating func queriedIDs(limit: Int) throws(IdentityQuery.Failure) -> [DistinctID] {
+        let array: ValueReference?
+        do throws(RecordFault) { array = try member(WireName.queriedIDs) } catch { throw .notJSON }
+        guard cursor == cursorEnd else { throw .notJSON }
+        guard let array, array.kind == .array else { throw .missing }
+        cursor = array.cursor + 1
+        var ids: [DistinctID] = []
+        while byte(at: cursor) != UInt8(ascii: "]") {
+            guard ids.count < limit else { throw .tooMany(limit: limit) }
+            used = 0
+            let element: ValueReference
+            do throws(RecordFault) {
+                element = try copyValue(depthLimit: DecodeScratch.depthLimit, textLimit: .max, isChecked: false)
+            } catch { throw .notJSON }
+            guard let id = try? readID(element, slot: 0) else { throw .notAnID(index: ids.count) }
+            ids.append(DistinctID(Array(id.bytes)))
+            if byte(at: cursor) == UInt8(ascii: ",") { cursor += 1 }
+        }
+        return ids
+    }
+
+    /// The last value of a key of the object at the cursor, which is checked whole; nil where there is none.
+    private mutating func member(_ name: StaticString) throws(RecordFault) -> ValueReference? {
+        recordCursor = cursor
+        reserve(0)
+        guard byte(at: cursor) == UInt8(ascii: "{") else { throw .syntax }
+        cursor += 1
+        var found: ValueReference?
+        if byte(at: cursor) == UInt8(ascii: "}") {
+            cursor += 1
+            return nil
+        }
+        while true {
+            guard byte(at: cursor) == UInt8(ascii: "\"") else { throw .syntax }
+            used = 0
+            try copyString(at: cursor, textLimit: .max)
+            let isNamed = name.equals(output + 1, used - 2)
+            guard byte(at: cursor + 1) == UInt8(ascii: ":") else { throw .syntax }
+            cursor += 2
+            let value = try copyValue(depthLimit: DecodeScratch.depthLimit, textLimit: .max, isChecked: false)
+            if isNamed { found = value }
+            let follower = byte(at: cursor)
+            cursor += 1
+            if follower == UInt8(ascii: "}") { return found }
+            guard follower == UInt8(ascii: ",") else { throw .syntax }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+/// The JSON text of a request, found behind whatever wrapping the client chose (P 2).
+package struct Payload: Sendable {
+    package var options: RequestOptions
+    /// JSON text, not yet looked at.
+    package var json: [UInt8]
+    /// Whether the sender said that each line is one record.
+    package var isLines: Bool
+    /// What to read instead where `json` turns out not to be JSON: a form that was cut at an unescaped `&` (P 2-5c).
+    var unsplit: [UInt8]?
+
+    /// A payload that needs no unwrapping: a file's text, for example.
+    ///
+    /// - Parameters:
+    ///   - json: One object, an array of objects, or an object a line.
+    ///   - isLines: Whether each line is one record.
+    package init(json: [UInt8], isLines: Bool = false) {
+        self.options = RequestOptions()
+        self.json = json
+        self.isLines = isLines
+    }
+
+    private init(options: RequestOptions, json: [UInt8], isLines: Bool = false, unsplit: [UInt8]? = nil) {
+        self.options = options
+        self.json = json
+        self.isLines = isLines
+        self.unsplit = unsplit
+    }
+
+    /// Unwraps a request.
+    ///
+    /// The options are there even where the payload is not, because they say how to answer.
+    ///
+    /// - Parameters:
+    ///   - request: The request as it came.
+    ///   - limits: Whose `bodyBytes` bounds the inflated body.
+    /// - Returns: The options, and the payload or why there is none.
+    package static func decode(
+        _ request: WireRequest,
+        limits: WireLimits = WireLimits()
+    ) -> (options: RequestOptions, payload: Result<Payload, PayloadError>) {
+        let query = QueryItems(request.query)
+        let body: [UInt8]
+        do throws(PayloadError) {
+            body = try inflated(request, limits)
+        } catch {
+            return (RequestOptions(query: query, form: nil), .failure(error))
+        }
+        let kind = BodyKind(contentType: request.contentType, body: body)
+        let options = RequestOptions(query: query, form: kind == .form ? QueryItems(body) : nil)
+        do throws(PayloadError) {
+            return (options, .success(try found(options, kind, body)))
+        } catch {
+            return (options, .failure(error))
+        }
+    }
+
+    private static func inflated(_ request: WireRequest, _ limits: WireLimits) throws(PayloadError) -> [UInt8] {
+        let encoding = request.contentEncoding.map(lowercasedTrimmed) ?? ""
+        guard !request.body.isEmpty else { return [] }
+        switch encoding {
+        case "", "identity":
+            guard request.body.count <= limits.bodyBytes else { throw .tooLarge(limitBytes: limits.bodyBytes) }
+            return request.body
+        case "gzip", "x-gzip":
+            do throws(Inflate.Failure) {
+                return try Inflate.gunzip(request.body, limitBytes: limits.bodyBytes)
+            } catch {
+                switch error {
+                case .tooLarge: throw .tooLarge(limitBytes: limits.bodyBytes)
+                case .damaged: throw .unreadable("body is not valid gzip")
+                }
+            }
+        default:
+            throw .unreadable("Content-Encoding is not supported: use gzip or none")
+        }
+    }
+
+    /// P 2-3, rule by rule.
+    private static func found(
+        _ options: RequestOptions,
+        _ kind: BodyKind,
+        _ body: [UInt8]
+    ) throws(PayloadError) -> Payload {
+        switch kind {
+        case .json: return Payload(options: options, json: body)
+        case .lines: return Payload(options: options, json: body, isLines: true)
+        case .base64: return Payload(options: options, json: try base64(trimmed(body[...])))
+        case .empty, .form: break
+        }
+        guard let sent = options.data else {
+            guard kind == .form, let first = body.first(where: { !isJSONSpace($0) }), isOpening(first) else { throw .empty }
+            return Payload(options: options, json: body)
+        }
+        let value = trimmed(sent[...])
+        guard let first = value.first else { throw .empty }
+        guard isOpening(first) else { return Payload(options: options, json: try base64(value)) }
+        return Payload(options: options, json: Array(value), unsplit: unsplitForm(kind, body))
+    }
+
+    private static func base64(_ text: ArraySlice<UInt8>) throws(PayloadError) -> [UInt8] {
+        guard let bytes = Base64.decoded(text) else { throw .unreadable("payload is neither JSON nor base64") }
+        return bytes
+    }
+
+    /// Everything from the first `=` to the last closing bracket, where that begins like JSON.
+    private static func unsplitForm(_ kind: BodyKind, _ body: [UInt8]) -> [UInt8]? {
+        guard kind == .form, body.starts(with: "data=".utf8) else { return nil }
+        let rest = trimmed(body.dropFirst(5))
+        guard let first = rest.first, isOpening(first), rest.contains(UInt8(ascii: "&")) else { return nil }
+        guard let last = rest.lastIndex(where: { $0 == UInt8(ascii: "}") || $0 == UInt8(ascii: "]") }) else { return nil }
+        return Array(rest[...last])
+    }
+}
+
+/// Why a request has no payload.
+package enum PayloadError: Error, Hashable, Sendable {
+    /// The body, inflated, is over the limit.
+    case tooLarge(limitBytes: Int)
+    /// The body is not what its headers say; the text says why, without quoting it.
+    case unreadable(String)
+    /// There is no payload: "data, missing or empty".
+    case empty
+}
+
+/// What a body is to be read as (P 2-3).
+enum BodyKind {
+    case empty
+    case form
+    case json
+    case lines
+    case base64
+
+    init(contentType: String?, body: [UInt8]) {
+        let type = contentType.map { lowercasedTrimmed($0.prefix { $0 != ";" }) } ?? ""
+        guard !body.isEmpty else {
+            self = .empty
+            return
+        }
+        switch type {
+        case "application/x-www-form-urlencoded": self = .form
+        case "application/json": self = .json
+        case "application/x-ndjson", "application/ndjson", "application/jsonl": self = .lines
+        default:
+            let text = trimmed(withoutByteOrderMark(body))
+            if text.starts(with: "data=".utf8) {
+                self = .form
+            } else if let first = text.first, isOpening(first) {
+                self = .json
+            } else if contains(text, "&data=") {
+                self = .form
+            } else {
+                self = text.isEmpty ? .empty : .base64
+            }
+        }
+    }
+}
+
+/// A text without the white space at its ends, its ASCII letters in lower case.
+private func lowercasedTrimmed(_ text: some StringProtocol) -> String {
+    let bytes = Array(text.utf8)
+    return String(decoding: trimmed(bytes[...]).map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+}
+
+private func isOpening(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") }
+
+private func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    var rest = bytes
+    while let last = rest.last, isJSONSpace(last) { rest.removeLast() }
+    return rest.drop(while: isJSONSpace)
+}
+
+/// A text without the mark U+FEFF at its start (P 2-11).
+func withoutByteOrderMark(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
+    bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+}
+
+private func contains(_ bytes: ArraySlice<UInt8>, _ text: StaticString) -> Bool {
+    var rest = bytes
+    while let start = rest.firstIndex(of: text.bytes[0]) {
+        rest = rest[start...]
+        if rest.starts(with: text.bytes) { return true }
+        rest = rest.dropFirst()
+    }
+    return false
+}

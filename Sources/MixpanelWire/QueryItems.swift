@@ -1,0 +1,98 @@
+/// The pairs of a query string or of a form body (P 1.2).
+///
+/// Names are compared as bytes after decoding, and case counts. Values are decoded when they are asked for.
+package struct QueryItems: Sendable {
+    private struct Item: Sendable {
+        var name: [UInt8]
+        var value: Range<Int>
+    }
+
+    private let raw: [UInt8]
+    private var items: [Item] = []
+
+    /// The most pairs that are read; what follows is left out, so that a body of separators costs no memory.
+    private static let itemLimit = 256
+    /// The longest name that is read; no option's name comes near it.
+    private static let nameLimitBytes = 256
+
+    /// Finds the pairs.
+    ///
+    /// - Parameter raw: A query without its `?`, or a form body.
+    package init(_ raw: [UInt8]) {
+        self.raw = raw
+        var start = 0
+        while start < raw.count, items.count < Self.itemLimit {
+            let end = raw[start...].firstIndex(of: UInt8(ascii: "&")) ?? raw.count
+            defer { start = end + 1 }
+            let equals = raw[start..<end].firstIndex(of: UInt8(ascii: "=")) ?? end
+            guard equals - start <= Self.nameLimitBytes, end > start else { continue }
+            let name = Self.decoded(raw[start..<equals])
+            items.append(Item(name: name, value: min(equals + 1, end)..<end))
+        }
+    }
+
+    /// The first value of a name, decoded.
+    ///
+    /// - Parameter name: The option's name.
+    /// - Returns: The value, empty for a name without one; nil where the name does not occur.
+    package func first(_ name: String) -> [UInt8]? {
+        items.first { $0.name.elementsEqual(name.utf8) }.map { Self.decoded(raw[$0.value]) }
+    }
+
+    /// Every value of a name, decoded, in order.
+    ///
+    /// - Parameter name: The option's name.
+    /// - Returns: The values; empty where the name does not occur.
+    package func all(_ name: String) -> [[UInt8]] {
+        items.filter { $0.name.elementsEqual(name.utf8) }.map { Self.decoded(raw[$0.value]) }
+    }
+
+    /// The first value of a name, decoded, as text.
+    ///
+    /// - Parameter name: The option's name.
+    /// - Returns: The value; nil where the name does not occur or the value is not UTF-8.
+    package func text(_ name: String) -> String? {
+        first(name).flatMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    /// Undoes percent-encoding, and `+` for a space; a `%` without two digits stands for itself.
+    ///
+    /// - Parameter raw: The encoded bytes.
+    /// - Returns: The bytes.
+    package static func decoded(_ raw: ArraySlice<UInt8>) -> [UInt8] {
+        raw.withUnsafeBufferPointer { source in
+            [UInt8](unsafeUninitializedCapacity: source.count) { target, count in
+                var read = 0
+                while read < source.count {
+                    var byte = source[read]
+                    read += 1
+                    if byte == UInt8(ascii: "+") {
+                        byte = UInt8(ascii: " ")
+                    } else if byte == UInt8(ascii: "%"), read + 1 < source.count,
+                        let high = hexDigit(source[read]), let low = hexDigit(source[read + 1])
+                    {
+                        byte = high << 4 | low
+                        read += 2
+                    }
+                    target[count] = byte
+                    count += 1
+                }
+            }
+        }
+    }
+}
+
+/// The value of a hexadecimal digit; nil for any other byte.
+@inline(__always)
+func hexDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+}
+
+/// Whether a byte is white space in JSON.
+@inline(__always)
+func isJSONSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 }

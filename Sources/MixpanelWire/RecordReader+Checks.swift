@@ -1,0 +1,179 @@
+import IdentityEngine
+
+/// What a record is checked against, the same for all records of a request.
+struct RecordChecks {
+    var endpoint: EventBatch.Endpoint
+    /// Whether this is a strict /import, which refuses what is repaired elsewhere (P 6.2-3).
+    var isStrict: Bool
+    var nowMilliseconds: Int64
+    /// Whether a record without a usable time is refused even where it would be repaired.
+    var isTimeRequired: Bool
+}
+
+/// What becomes of a record that is in order.
+enum RecordVerdict {
+    case stored(EventBatch.Event)
+    case dropped
+    /// Dropped, because no project has its token.
+    case unknownToken
+}
+
+/// The ids that a record states.
+struct RecordIDs {
+    var verb: Verb?
+    var sent: IDText?
+    var filed: IDText?
+    var primary: IDText?
+    var secondary: IDText?
+    /// What a Simplified project's copy says of the two ids (P 8-1, 8-5).
+    var deviceProperty: IDText?
+    var userProperty: IDText?
+}
+
+extension RecordReader {
+    /// Checks the record that was read, in the order of P 6.2.
+    ///
+    /// - Parameters:
+    ///   - checks: What to check.
+    ///   - projects: Which project the record belongs to.
+    /// - Returns: What becomes of the record.
+    /// - Throws: The first rejection.
+    mutating func verdict(
+        _ checks: RecordChecks,
+        _ projects: ProjectSelection
+    ) throws(RecordRejection) -> RecordVerdict {
+        let name = try eventName(checks)
+        guard properties == .object else { throw .propertiesNotAnObject }
+        guard let selected = try project(projects) else { return .unknownToken }
+        if value(.ignore).kind != .absent { return .dropped }
+
+        let verb = name.flatMap { Self.verb($0) }
+        if let verb {
+            switch selected.system {
+            case .simplified:
+                guard checks.endpoint == .track else { throw .simplifiedVerb }
+                return .dropped
+            case .original where verb == .merge: try checkMerge(checks, projects)
+            case .original, .legacy: break
+            }
+        }
+        // P 6.4-1: the three verbs need neither time nor insert id, in a Legacy project too.
+        let isStrict = checks.isStrict && verb == nil
+        // A Legacy project's `$identify` and `$merge` are plain events (P 9-1).
+        let stated = selected.system == .legacy && verb != .alias ? nil : verb
+        var ids = RecordIDs()
+        if let stated { ids = try self.ids(of: stated) }
+
+        let milliseconds = try time(checks, isStrict: isStrict)
+        if isStrict { try checkDistinctID(selected.system) }
+        if stated == nil { ids = try plainIDs(selected.system) }
+        let insert = try insertID(isStrict: isStrict)
+
+        guard recordBytes < limits.eventBytes else { throw .recordTooLarge(limits.eventBytes) }
+        guard let name, name.count <= limits.eventNameBytes else { throw .eventNameTooLong(limits.eventNameBytes) }
+        if let limitRejection { throw limitRejection }
+        return .stored(event(selected.project, name, ids, insert, milliseconds))
+    }
+
+    /// The event's name; nil for one that is too long to be looked at, which is a matter of the last check.
+    private func eventName(_ checks: RecordChecks) throws(RecordRejection) -> IDText? {
+        let missing: RecordRejection =
+            isEmptyRecord && checks.endpoint == .import ? .emptyOnImport : .eventMissing
+        guard event.isString else { throw missing }
+        guard let name = try? readID(event, slot: 3, replacesSurrogates: true) else { return nil }
+        guard !isBlank(name.bytes) else { throw missing }
+        return name
+    }
+
+    /// The record's project; nil where no project has its token.
+    private mutating func project(_ projects: ProjectSelection) throws(RecordRejection) -> RecordProject? {
+        switch projects {
+        case .fixed(let project, mayMerge: _):
+            return project
+        case .byToken(let lookUp):
+            let value = value(.token)
+            guard value.isString else { throw .tokenMissing }
+            guard let token = try? readID(value, slot: 0, replacesSurrogates: true) else { return nil }
+            guard !isBlank(token.bytes) else { throw .tokenMissing }
+            // The records of one request nearly always bear one token.
+            let last = scratch.ids + (DecodeScratch.idSlots - 1) * DecodeScratch.idSlotBytes
+            if lastTokenCount == token.count, UnsafeBufferPointer(start: last, count: token.count)
+                .elementsEqual(token.bytes)
+            {
+                return lastProject
+            }
+            last.update(from: token.start, count: token.count)
+            lastTokenCount = token.count
+            lastProject = lookUp(UnsafeRawBufferPointer(token.bytes))
+            return lastProject
+        }
+    }
+
+    private static func verb(_ name: IDText) -> Verb? {
+        guard name.start.pointee == UInt8(ascii: "$") else { return nil }
+        if WireName.identify.equals(name.start, name.count) { return .identify }
+        if WireName.createAlias.equals(name.start, name.count) { return .alias }
+        return WireName.merge.equals(name.start, name.count) ? .merge : nil
+    }
+
+    /// P 5.3-1, 7.6 step 0.
+    private func checkMerge(_ checks: RecordChecks, _ projects: ProjectSelection) throws(RecordRejection) {
+        guard checks.endpoint == .import else { throw .mergeOnTrack }
+        if case .fixed(_, mayMerge: true) = projects { return }
+        throw .mergeByToken
+    }
+
+    /// P 6.1-1, 6.1-2, 6.2 #6, 6.2-3.
+    private func time(_ checks: RecordChecks, isStrict: Bool) throws(RecordRejection) -> Int64 {
+        let now = checks.nowMilliseconds
+        switch eventTime() {
+        case .absent:
+            guard !isStrict, !checks.isTimeRequired else { throw .property(WireName.time, Rule.missing) }
+            return now
+        case .unreadable:
+            guard !isStrict, !checks.isTimeRequired else { throw .property(WireName.time, Rule.epoch) }
+            return now
+        case .milliseconds(let sent):
+            guard isStrict else { return sent < 0 ? now : min(sent, now) }
+            guard sent <= now + EventTime.aheadLimitMilliseconds else { throw .property(WireName.time, Rule.future) }
+            guard sent >= EventTime.earliestMilliseconds else { throw .property(WireName.time, Rule.early) }
+            return min(sent, now)
+        }
+    }
+
+    /// P 6.2 #7. A Simplified event needs `distinct_id` only where it has neither of the other two.
+    private func checkDistinctID(_ system: IdentitySystem) throws(RecordRejection) {
+        if system == .simplified {
+            let ids = try simplifiedIDs(usesDistinctID: false)
+            if ids.filed != nil { return }
+        }
+        let value = value(.distinctID)
+        guard !value.isMissing else { throw .property(WireName.distinctID, Rule.missing) }
+        let id: IDText
+        do throws(IDFault) { id = try readID(value, slot: 0) } catch { throw error.rejection(WireName.distinctID) }
+        if ReservedID.contains(id.bytes) { throw .property(WireName.distinctID, Rule.reserved) }
+    }
+
+    /// P 6.2 #8. Elsewhere an event without a usable one is kept and never deduplicates.
+    private func insertID(isStrict: Bool) throws(RecordRejection) -> IDText? {
+        let value = value(.insertID)
+        guard !value.isMissing else {
+            if isStrict { throw .insertID("\(Rule.missing)") }
+            return nil
+        }
+        guard let id = try? readID(value, slot: 4, replacesSurrogates: true) else {
+            if isStrict { throw .insertID("must be a string of at most \(limits.insertIDBytes) bytes") }
+            return nil
+        }
+        guard let fault = insertIDFault(id) else { return id }
+        if isStrict { throw fault }
+        return nil
+    }
+
+    /// `$insert_id` as sent, for a rejection.
+    func sentInsertID() -> [UInt8] {
+        let value = value(.insertID)
+        if let id = try? readID(value, slot: 0, replacesSurrogates: true) { return Array(id.bytes.prefix(255)) }
+        return []
+    }
+}

@@ -1,0 +1,72 @@
+import IdentityEngine
+
+extension RecordReader {
+    /// Closes the record's copy, writes its ids behind it, and makes its entry.
+    mutating func event(
+        _ project: ProjectID,
+        _ name: IDText,
+        _ ids: RecordIDs,
+        _ insertID: IDText?,
+        _ time: Int64
+    ) -> EventBatch.Event {
+        var event = EventBatch.Event(project: project)
+        if ids.deviceProperty != nil || ids.userProperty != nil { replaceIDProperties(ids) }
+        closeProperties()
+        event.properties = EventBatch.Slice(offset: sliceBase + outputStart, count: used - outputStart)
+        event.name = append(name)
+        if let insertID { event.insertID = append(insertID) }
+        if let sent = ids.sent { event.sentID = append(sent) }
+        if let filed = ids.filed { event.filedID = append(filed, unlessSameAs: event.sentID) }
+        if let verb = ids.verb, let primary = ids.primary, let secondary = ids.secondary {
+            event.verb = verb
+            event.primaryID = append(primary, unlessSameAs: event.filedID)
+            event.secondaryID = append(secondary)
+        }
+        event.timeMilliseconds = time
+        return event
+    }
+
+    /// Adds an id to the output, or shares the bytes of one that was added and is equal.
+    private mutating func append(_ id: IDText, unlessSameAs slice: EventBatch.Slice) -> EventBatch.Slice {
+        let start = Int(slice.offset) - sliceBase
+        let isSame = Int(slice.count) == id.count
+            && (0..<id.count).allSatisfy { output[start + $0] == id.start[$0] }
+        return isSame ? slice : append(id)
+    }
+
+    /// Takes `$device_id` and `$user_id` out of the open copy and adds what the event resolved to (P 8-1).
+    private mutating func replaceIDProperties(_ ids: RecordIDs) {
+        for key in 0..<keyTop {
+            let field = keys[key].field
+            guard field == KnownField.deviceID.rawValue || field == KnownField.userID.rawValue else { continue }
+            keys[key].isDropped = true
+            frames[0].hasRepeats = true
+        }
+        if frames[0].hasRepeats {
+            dropPairs(firstKey: 0)
+            frames[0].hasRepeats = false
+        }
+        if let id = ids.deviceProperty { putProperty(WireName.deviceID, id) }
+        if let id = ids.userProperty { putProperty(WireName.userID, id) }
+    }
+
+    private mutating func putProperty(_ name: StaticString, _ id: IDText) {
+        reserve(name.utf8CodeUnitCount + 6 * id.count + 8)
+        put(UInt8(ascii: "\""))
+        for byte in name.bytes { put(byte) }
+        put(UInt8(ascii: "\""))
+        put(UInt8(ascii: ":"))
+        put(UInt8(ascii: "\""))
+        for byte in id.bytes {
+            if byte < 0x20 || byte == 0x22 || byte == 0x5C {
+                let escape = EscapeText(byte)
+                escape.write(to: output + used)
+                used += escape.count
+            } else {
+                put(byte)
+            }
+        }
+        put(UInt8(ascii: "\""))
+        put(UInt8(ascii: ","))
+    }
+}

@@ -1,0 +1,168 @@
+import IdentityEngine
+
+/// An id that was read: its bytes, unescaped, in the reader's scratch memory.
+struct IDText {
+    var start: UnsafeMutablePointer<UInt8>
+    var count: Int
+
+    var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
+}
+
+/// Why a value is no id.
+enum IDFault: Error {
+    case notText
+    case tooLong
+    case notUTF8
+
+    func rejection(_ name: StaticString) -> RecordRejection {
+        switch self {
+        case .notText: .property(name, Rule.text)
+        case .tooLong: .property(name, Rule.long)
+        case .notUTF8: .notUTF8(name)
+        }
+    }
+}
+
+extension RecordReader {
+    /// Room before an id's bytes, for a prefix.
+    private static var prefixRoom: Int { 16 }
+
+    /// A known field's value.
+    func value(_ field: KnownField) -> ValueReference { values[Int(field.rawValue)] }
+
+    /// Reads a value as an id: a string, or a number in its shortest decimal text (P 6.4-2).
+    ///
+    /// - Parameters:
+    ///   - value: The value, which is not missing.
+    ///   - slot: Where to put the bytes. What another read put there is lost.
+    ///   - replacesSurrogates: Whether half a surrogate pair becomes U+FFFD, for texts that are not ids.
+    /// - Returns: The id, which may be empty.
+    /// - Throws: Why it is no id.
+    func readID(
+        _ value: ValueReference,
+        slot: Int,
+        replacesSurrogates: Bool = false
+    ) throws(IDFault) -> IDText {
+        let start = scratch.ids + slot * DecodeScratch.idSlotBytes + Self.prefixRoom
+        let limit = DistinctID.sizeLimitBytes
+        switch value.kind {
+        case .string:
+            let length = value.end - value.start
+            guard length <= limit else { throw .tooLong }
+            start.update(from: base + value.start, count: length)
+            return IDText(start: start, count: length)
+        case .escapedString:
+            return IDText(start: start, count: try readEscaped(value, start, limit, replacesSurrogates))
+        case .number:
+            let decimal = DecimalText(UnsafeBufferPointer(start: base + value.start, count: value.end - value.start))
+            guard decimal.count <= limit else { throw .tooLong }
+            decimal.write(to: start)
+            return IDText(start: start, count: decimal.count)
+        default:
+            throw .notText
+        }
+    }
+
+    private func readEscaped(
+        _ value: ValueReference,
+        _ target: UnsafeMutablePointer<UInt8>,
+        _ limit: Int,
+        _ replacesSurrogates: Bool
+    ) throws(IDFault) -> Int {
+        var written = 0
+        var source = value.start
+        while source < value.end {
+            // A scalar is four bytes at most, for which the slot has room past the limit.
+            guard written <= limit else { throw .tooLong }
+            guard base[source] == UInt8(ascii: "\\") else {
+                target[written] = base[source]
+                written += 1
+                source += 1
+                continue
+            }
+            guard var scalar = try? unescape(&source, value.end) else { throw .notText }
+            if (0xD800...0xDFFF).contains(scalar) {
+                guard replacesSurrogates else { throw .notUTF8 }
+                scalar = 0xFFFD
+            }
+            written += writeUTF8(scalar, to: target + written)
+        }
+        guard written <= limit else { throw .tooLong }
+        return written
+    }
+
+    /// Reads an id that a verb requires (P 6.3-2, 6.4-2).
+    ///
+    /// - Parameters:
+    ///   - value: The value.
+    ///   - name: The property that it came from, for the message.
+    ///   - slot: Where to put the bytes.
+    /// - Returns: An id that may take part in a merge.
+    /// - Throws: The rejection of the record.
+    func requiredID(
+        _ value: ValueReference,
+        _ name: StaticString,
+        slot: Int
+    ) throws(RecordRejection) -> IDText {
+        guard !value.isMissing else { throw .property(name, Rule.blank) }
+        let id: IDText
+        do throws(IDFault) { id = try readID(value, slot: slot) } catch { throw error.rejection(name) }
+        guard !isBlank(id.bytes) else { throw .property(name, Rule.blank) }
+        guard !ReservedID.contains(id.bytes) else { throw .property(name, Rule.reserved) }
+        return id
+    }
+
+    /// Reads `distinct_id` of an event that need not have one.
+    ///
+    /// - Returns: The id as sent, which may be empty; nil where it is missing or is no text.
+    /// - Throws: The rejection of a record whose id is too long or no UTF-8.
+    func optionalID(_ field: KnownField, slot: Int) throws(RecordRejection) -> IDText? {
+        let value = value(field)
+        guard !value.isMissing else { return nil }
+        do throws(IDFault) { return try readID(value, slot: slot) } catch {
+            guard case .notText = error else { throw error.rejection(field.name) }
+            return nil
+        }
+    }
+
+    /// Whether a value can serve as `$insert_id` (P 6.1).
+    func usableInsertID(_ value: ValueReference) -> Bool {
+        guard value.isString || value.kind == .number, let id = try? readID(value, slot: 0) else { return false }
+        return insertIDFault(id) == nil
+    }
+
+    /// What is wrong with an insert id; nil for a usable one.
+    func insertIDFault(_ id: IDText) -> RecordRejection? {
+        guard id.count > 0 else { return .insertID("must not be missing") }
+        let isPlain = id.bytes.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"): true
+            default: false
+            }
+        }
+        guard isPlain else { return .insertID("must only contain alphanumeric or hyphen '-' characters") }
+        guard id.count <= limits.insertIDBytes else { return .insertID("must be at most \(limits.insertIDBytes) bytes") }
+        return ReservedID.contains(id.bytes) ? .insertID("\(Rule.reserved)") : nil
+    }
+
+    /// The event's time as sent.
+    func eventTime() -> EventTime {
+        let value = value(.time)
+        let text = UnsafeBufferPointer(start: base + value.start, count: value.end - value.start)
+        switch value.kind {
+        case .absent, .null: return .absent
+        case .number: return EventTime.number(text)
+        case .string: return EventTime.simple(text) ?? .unreadable
+        default: return .unreadable
+        }
+    }
+
+    /// Adds bytes to the output.
+    mutating func append(_ text: IDText) -> EventBatch.Slice {
+        reserve(text.count)
+        let slice = EventBatch.Slice(offset: sliceBase + used, count: text.count)
+        (output + used).update(from: text.start, count: text.count)
+        used += text.count
+        return slice
+    }
+}

@@ -1,0 +1,82 @@
+/// What is wrong with one record, without its place in the request (P 6.2).
+struct RecordRejection: Error {
+    /// The field, as a strict answer names it.
+    var field: String
+    var message: String
+    /// What a verbose answer says instead; nil for `message`.
+    var plainText: String?
+
+    static let notAnObject = RecordRejection(field: "", message: "record must be a JSON object")
+    static let notJSON = RecordRejection(field: "", message: "record is not valid JSON")
+    static let eventMissing = RecordRejection(
+        field: "event", message: "'event' must not be missing or blank", plainText: "event, missing")
+    static let propertiesNotAnObject = RecordRejection(
+        field: "properties", message: "'properties' is invalid: must be an object")
+    static let tokenMissing = RecordRejection(field: "properties.token", message: "token, missing or empty")
+    static let simplifiedVerb = RecordRejection(
+        field: "event",
+        message: "identity events are not allowed when project is using simplified identity management")
+    static let mergeOnTrack = RecordRejection(
+        field: "event", message: "$merge is only accepted through /import")
+    static let mergeByToken = RecordRejection(
+        field: "event", message: "$merge requires project secret or service account authentication")
+    static let notAPair = RecordRejection(
+        field: "properties.$distinct_ids",
+        message: "'properties.$distinct_ids' is invalid: must contain exactly 2 distinct_ids")
+
+    /// An empty record on /import, which clients send to try their credentials (P 4.5-1).
+    static let emptyOnImport = RecordRejection(
+        field: "event", message: "'event' must not be missing or blank", plainText: "data, missing or empty")
+
+    static func eventNameTooLong(_ limit: Int) -> RecordRejection {
+        RecordRejection(field: "event", message: "'event' is invalid: must be at most \(limit) bytes")
+    }
+
+    static func recordTooLarge(_ limit: Int) -> RecordRejection {
+        RecordRejection(field: "", message: "record is invalid: must be smaller than \(limit) bytes")
+    }
+
+    static func tooManyProperties(_ limit: Int) -> RecordRejection {
+        RecordRejection(field: "properties", message: "'properties' is invalid: must have fewer than \(limit) keys")
+    }
+
+    static func tooManyElements(_ property: String, _ limit: Int, isObject: Bool) -> RecordRejection {
+        let unit = isObject ? "keys" : "elements"
+        return RecordRejection(
+            field: "properties.\(property)", message: "properties.\(property) is invalid: must have fewer than \(limit) \(unit)")
+    }
+
+    static func tooDeep(_ property: String, _ limit: Int) -> RecordRejection {
+        RecordRejection(
+            field: "properties.\(property)",
+            message: "properties.\(property) is invalid: must not be nested deeper than \(limit) levels")
+    }
+
+    /// A property that breaks a rule.
+    static func property(_ name: StaticString, _ rule: StaticString) -> RecordRejection {
+        RecordRejection(field: "properties.\(name)", message: "'properties.\(name)' is invalid: \(rule)")
+    }
+
+    /// An id that holds half a surrogate pair, which no UTF-8 text can.
+    static func notUTF8(_ name: StaticString) -> RecordRejection {
+        RecordRejection(
+            field: "properties.\(name)", message: "properties.\(name) is invalid: string should be valid utf8")
+    }
+
+    /// The insert id, whose field bears no `properties.` (P 6.2, #8).
+    static func insertID(_ rule: String) -> RecordRejection {
+        RecordRejection(field: "$insert_id", message: "'$insert_id' is invalid: \(rule)")
+    }
+}
+
+/// The rules' words, where several checks share them.
+enum Rule {
+    static let missing: StaticString = "must not be missing"
+    static let blank: StaticString = "must not be missing or blank"
+    static let text: StaticString = "must be a string"
+    static let reserved: StaticString = "must not be one of the disallowed values"
+    static let long: StaticString = "must be at most 1024 bytes"
+    static let epoch: StaticString = "must be specified as seconds since epoch"
+    static let future: StaticString = "must not be in the future"
+    static let early: StaticString = "must not be before 1971-01-01"
+}

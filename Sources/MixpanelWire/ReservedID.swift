@@ -1,0 +1,30 @@
+/// The texts that stand for nobody, so that no event may be joined by them (P 6.3).
+enum ReservedID {
+    private static let values: [StaticString] = [
+        "00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined",
+        "unknown", "<nil>", "0", "-1", "true", "false", "[]", "{}",
+    ]
+
+    /// Whether an id is reserved, in any case, not trimmed (P 6.3-1).
+    static func contains(_ id: UnsafeBufferPointer<UInt8>) -> Bool {
+        switch id.count {
+        case 1...5, 7, 9, 36: values.contains { equalsFolded($0, id) }
+        default: false
+        }
+    }
+
+    private static func equalsFolded(_ value: StaticString, _ id: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard value.utf8CodeUnitCount == id.count else { return false }
+        for (own, byte) in zip(value.bytes, id) {
+            guard own == ((0x41...0x5A).contains(byte) ? byte | 0x20 : byte) else { return false }
+        }
+        return true
+    }
+}
+
+/// Whether a text is empty or nothing but white space.
+func isBlank(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    // One byte settles nearly every text.
+    if let first = text.first, first > 0x20, first < 0x80 { return false }
+    return String(decoding: text, as: UTF8.self).unicodeScalars.allSatisfy(\.properties.isWhitespace)
+}

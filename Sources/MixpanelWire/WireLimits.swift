@@ -1,0 +1,26 @@
+/// The limits of a request and of one event in it (P 6.1).
+package struct WireLimits: Hashable, Sendable {
+    /// The most bytes of a body, inflated.
+    package var bodyBytes = 10 * 1024 * 1024
+    /// The most records of one request.
+    package var recordsPerRequest = 2000
+    /// The length from which on an event is too long, in bytes of its JSON as sent.
+    package var eventBytes = 1024 * 1024
+    /// The number of properties from which on an event has too many; a key sent twice counts twice.
+    package var properties = 255
+    /// The number of keys from which on a nested object has too many.
+    package var nestedKeys = 255
+    /// The number of elements from which on an array has too many.
+    package var arrayElements = 255
+    /// The most objects and arrays inside one another, below `properties`.
+    package var nestingDepth = 3
+    /// The most bytes of an event's name.
+    package var eventNameBytes = 255
+    /// The most bytes of `$insert_id`.
+    package var insertIDBytes = 36
+    /// The length that a property's text is cut to, in unicode scalars. Ids are never cut.
+    package var textScalars = 255
+
+    /// The limits of P 6.1.
+    package init() {}
+}

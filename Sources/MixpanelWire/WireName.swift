@@ -1,0 +1,52 @@
+/// Mixpanel's own names, spelt as they go over the wire (P 6.2, 6.4, 10-5).
+enum WireName {
+    static let event: StaticString = "event"
+    static let properties: StaticString = "properties"
+
+    static let identify: StaticString = "$identify"
+    static let createAlias: StaticString = "$create_alias"
+    static let merge: StaticString = "$merge"
+
+    static let token: StaticString = "token"
+    static let time: StaticString = "time"
+    static let distinctID: StaticString = "distinct_id"
+    static let insertID: StaticString = "$insert_id"
+    static let identifiedID: StaticString = "$identified_id"
+    static let anonID: StaticString = "$anon_id"
+    static let anonDistinctID: StaticString = "$anon_distinct_id"
+    static let alias: StaticString = "alias"
+    static let distinctIDs: StaticString = "$distinct_ids"
+    static let deviceID: StaticString = "$device_id"
+    static let userID: StaticString = "$user_id"
+    static let ignore: StaticString = "$ignore"
+
+    static let failureReason: StaticString = "$failure_reason"
+    static let failureDescription: StaticString = "$failure_description"
+    static let distinctIDBeforeIdentity: StaticString = "$distinct_id_before_identity"
+    static let isReshuffled: StaticString = "$is_reshuffled"
+    static let identityFailureReason: StaticString = "$identity_failure_reason"
+    static let `import`: StaticString = "$import"
+    static let processingTime: StaticString = "mp_processing_time_ms"
+    static let apiEndpoint: StaticString = "$mp_api_endpoint"
+    static let apiTimestamp: StaticString = "$mp_api_timestamp_ms"
+
+    /// What marks an id as a device's, in a Simplified project and in current SDKs (P 3.1-2, 8-1).
+    static let devicePrefix: StaticString = "$device:"
+
+    /// The key of our own queries that name several ids.
+    static let queriedIDs: StaticString = "distinct_ids"
+}
+
+extension StaticString {
+    /// Whether a run of bytes is this text.
+    @inline(__always)
+    func equals(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        guard count == utf8CodeUnitCount else { return false }
+        let own = utf8Start
+        for index in 0..<count where own[index] != bytes[index] { return false }
+        return true
+    }
+
+    /// The text's UTF-8.
+    var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount) }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import IdentityEngine
+import IdentityServer
+import IdentityStore
+
+/// `selfsame export`.
+struct ExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Write events to standard output, one JSON object a line.",
+        discussion: """
+            The same rows as /api/2.0/export: each event once, under its canonical id, with $distinct_id_before_identity \
+            where it was sent under another. Days are UTC, and both are included.
+
+            EXAMPLE
+              selfsame export --from 2026-01-01 --to 2026-01-31 > january.jsonl
+            """)
+
+    @Option(name: .long, help: ArgumentHelp("The first day.", valueName: "YYYY-MM-DD"))
+    var from: String
+
+    @Option(name: .long, help: ArgumentHelp("The last day.", valueName: "YYYY-MM-DD"))
+    var to: String
+
+    @Flag(name: .long, help: "Write time in milliseconds rather than seconds.")
+    var timeInMs = false
+
+    @OptionGroup var project: ProjectOption
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        var range: Export.Range
+        do {
+            range = try Export.Range(fromDay: from, toDay: to)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        range.isTimeInMilliseconds = timeInMs
+        let directory = try store.open()
+        let project = try await directory.project(project.project)
+        let export = Export(
+            store: directory.store, project: project.id, system: project.rules.system, range: range)
+        for try await lines in export { try Console.write(bytes: lines) }
+        try await directory.store.close()
+    }
+}

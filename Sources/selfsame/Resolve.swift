@@ -1,0 +1,44 @@
+import ArgumentParser
+import IdentityEngine
+import IdentityServer
+import IdentityStore
+
+/// `selfsame resolve`.
+struct Resolve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the canonical id of each id.",
+        discussion: """
+            One line each, in the order given: the id, its canonical id, and how many ids its cluster holds, with tabs \
+            between. An id that took part in no identity operation is its own canonical id.
+
+            EXAMPLE
+              selfsame resolve user-1 4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e
+            """)
+
+    @Argument(help: ArgumentHelp("The ids.", valueName: "id"))
+    var ids: [String]
+
+    @OptionGroup var project: ProjectOption
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        let directory = try store.open()
+        let project = try await directory.project(project.project)
+        let wanted = ids.map { DistinctID($0) }
+        let lines = try await directory.store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [String] in
+            let identity = snapshot.identity(of: project.id)
+            var lines: [String] = []
+            for id in wanted {
+                guard let node = try identity.node(for: id) else {
+                    lines.append("\(id)\t\(id)\t1")
+                    continue
+                }
+                let root = try identity.root(of: node)
+                lines.append("\(id)\t\(try identity.canonicalNode(ofRoot: root).id)\t\(root.size)")
+            }
+            return lines
+        }
+        for line in lines { Console.write(line) }
+        try await directory.store.close()
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import IdentityEngine
+import IdentityServer
+import IdentityStore
+
+/// The options of every command that works on a data directory.
+struct StoreOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The data directory of the server.", discussion: "A server may run on it at the same time.",
+            valueName: "directory"))
+    var data = "./data"
+
+    /// Opens the store that is there.
+    func open() throws -> OpenedDirectory {
+        let directory = try DataDirectory(existing: data)
+        let store = try SQLiteStore(path: directory.storePath, options: SQLiteOptions())
+        return OpenedDirectory(directory: directory, store: store)
+    }
+}
+
+/// A data directory and its store.
+struct OpenedDirectory {
+    let directory: DataDirectory
+    let store: any Store
+
+    func setup() throws -> ProjectSetup {
+        ProjectSetup(
+            store: store, secretKey: try directory.secretKey(), nowMilliseconds: ServerClock().nowMilliseconds)
+    }
+
+    /// The project with a number; without one, the only project.
+    ///
+    /// - Throws: `ValidationError` that lists the projects.
+    func project(_ number: Int64?) async throws -> ProjectRecord {
+        let projects = try await store.projects()
+        let list = projects.map { "\($0.id) (\($0.name))" }.joined(separator: ", ")
+        if let number {
+            guard let project = projects.first(where: { $0.id.rawValue == number }) else {
+                throw ValidationError("There is no project \(number). Projects: \(list.isEmpty ? "none" : list)")
+            }
+            return project
+        }
+        guard projects.count == 1, let project = projects.first else {
+            throw ValidationError("Name a project with --project. Projects: \(list.isEmpty ? "none" : list)")
+        }
+        return project
+    }
+}
+
+/// Which project a command is about.
+struct ProjectOption: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The project's number; may be left out where there is only one.", valueName: "number"))
+    var project: Int64?
+}

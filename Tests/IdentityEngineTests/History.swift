@@ -1,0 +1,151 @@
+import IdentityEngine
+import Testing
+
+/// An index, and what was decided to make it. Ids go by short names: see `DistinctID.init(named:)`.
+struct History {
+    var index = IdentityIndex()
+    var rules: MergeRules
+    private(set) var lastSequence: Int64 = 0
+
+    init(_ rules: MergeRules = MergeRules(), _ events: [IdentityEvent] = []) {
+        self.rules = rules
+        for event in events { decide(event) }
+    }
+
+    /// Decides an event, as a store does: only what is logged takes a sequence.
+    @discardableResult
+    mutating func decide(_ event: IdentityEvent) -> Decision {
+        let sequence = lastSequence + 1
+        let decision = index.decide(event, by: rules, sequence: sequence, timeMilliseconds: sequence * 1000)
+        if decision.isLogged { lastSequence = sequence }
+        return decision
+    }
+
+    /// Blocks a pair, as an unmerge does. Both ids must have a row.
+    mutating func block(_ a: String, _ b: String) throws {
+        let keys = try [a, b].map { try #require(index.node(for: DistinctID(named: $0))).key }
+        index.admit(blockedPair: keys[0], keys[1])
+    }
+
+    /// Every cluster as one line, its canonical id first and the others in order of their names.
+    var clusters: [String] {
+        var lines: [String] = []
+        for root in index.allNodes where root.isRoot {
+            var members: [String] = []
+            index.forEachMember(ofRoot: root) { member in
+                members.append(member.id.name)
+                return true
+            }
+            let canonical = index.canonicalNode(ofRoot: root).id.name
+            lines.append(([canonical] + members.filter { $0 != canonical }.sorted()).joined(separator: " "))
+        }
+        return lines.sorted()
+    }
+
+    func canonicalID(of name: String, asOf sequence: Int64 = .max) -> String {
+        index.canonicalID(of: DistinctID(named: name), asOf: sequence).name
+    }
+
+    func root(of name: String) throws -> Node {
+        index.root(of: try #require(index.node(for: DistinctID(named: name))).key)
+    }
+}
+
+extension IdentityEvent: CustomTestStringConvertible {
+    static func identify(_ identified: String, _ anonymous: String) -> IdentityEvent {
+        IdentityEvent(verb: .identify, primary: DistinctID(named: identified), secondary: DistinctID(named: anonymous))
+    }
+
+    static func alias(_ alias: String, of distinctID: String) -> IdentityEvent {
+        IdentityEvent(verb: .alias, primary: DistinctID(named: distinctID), secondary: DistinctID(named: alias))
+    }
+
+    static func merge(_ first: String, _ second: String) -> IdentityEvent {
+        IdentityEvent(verb: .merge, primary: DistinctID(named: first), secondary: DistinctID(named: second))
+    }
+
+    static func device(_ device: String, of owner: String) -> IdentityEvent {
+        IdentityEvent(verb: .device, primary: DistinctID(named: owner), secondary: DistinctID(named: device))
+    }
+
+    package var testDescription: String { "\(verb.name) \(primary.name), \(secondary.name)" }
+}
+
+extension DistinctID {
+    /// `A` with a number stands for a version 4 UUID, so that a table can say which ids `$identify` takes as anonymous;
+    /// any other name is the id itself.
+    init(named name: String) {
+        let digits = name.dropFirst()
+        guard name.first == "A", !digits.isEmpty, digits.count <= 8, digits.allSatisfy(\.isNumber) else {
+            self.init(name)
+            return
+        }
+        self.init(String(repeating: "0", count: 8 - digits.count) + digits + DistinctID.uuidTail)
+    }
+
+    /// The name that `init(named:)` takes for this id.
+    var name: String {
+        let text = description
+        guard text.hasSuffix(DistinctID.uuidTail), let number = Int(text.prefix(8)) else { return text }
+        return "A\(number)"
+    }
+
+    private static let uuidTail = "-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+}
+
+/// A decision, less its numbers: what a table of cases says of it.
+enum Verdict: Hashable {
+    case merged
+    /// Together already, and the statement made a redundant link.
+    case redundant
+    /// Together already, and nothing new was said.
+    case repeated
+    case refused(MergeRefusal)
+    /// Together already, and not even logged: a Simplified event that repeats.
+    case unlogged
+    /// A Simplified event whose device belongs to another.
+    case conflict
+
+    init(_ decision: Decision) {
+        switch (decision.outcome, decision.isLogged) {
+        case (.merged, _): self = .merged
+        case (.unchanged, true): self = decision.link == nil ? .repeated : .redundant
+        case (.unchanged, false): self = .unlogged
+        case (.refused(let refusal), true): self = .refused(refusal)
+        case (.refused, false): self = .conflict
+        }
+    }
+}
+
+/// One row of a decision table: what was there, what is stated, what is decided, and the clusters after it.
+struct DecisionCase: CustomTestStringConvertible {
+    let row: String
+    let given: [IdentityEvent]
+    let event: IdentityEvent
+    let verdict: Verdict
+    let clusterSize: Int
+    let clusters: [String]
+
+    init(
+        _ row: String, _ given: [IdentityEvent], _ event: IdentityEvent, _ verdict: Verdict, _ clusterSize: Int,
+        _ clusters: [String]
+    ) {
+        self.row = row
+        self.given = given
+        self.event = event
+        self.verdict = verdict
+        self.clusterSize = clusterSize
+        self.clusters = clusters
+    }
+
+    var testDescription: String { "\(row): \((given + [event]).map(\.testDescription).joined(separator: "; "))" }
+
+    /// Decides the case, and compares the decision and all clusters with what the row says.
+    func check(_ rules: MergeRules = MergeRules(), sourceLocation: SourceLocation = #_sourceLocation) {
+        var history = History(rules, given)
+        let decision = history.decide(event)
+        #expect(Verdict(decision) == verdict, sourceLocation: sourceLocation)
+        #expect(decision.clusterSize == clusterSize, sourceLocation: sourceLocation)
+        #expect(history.clusters == clusters, sourceLocation: sourceLocation)
+    }
+}

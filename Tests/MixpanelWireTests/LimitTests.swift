@@ -1,0 +1,83 @@
+import MixpanelWire
+import Testing
+
+struct LimitTests {
+    private func pairs(_ count: Int) -> String { (0..<count).map { #""k\#($0)":1"# }.joined(separator: ",") }
+    private func elements(_ count: Int) -> String { (0..<count).map(String.init).joined(separator: ",") }
+
+    @Test func `254 properties are accepted and 255 are not`() {
+        #expect(track(event(pairs(253))).rejections.isEmpty)
+        #expect(track(event(pairs(254))).rejections == [
+            "0 properties: 'properties' is invalid: must have fewer than 255 keys"
+        ])
+    }
+
+    @Test func `254 keys of a nested object are accepted and 255 are not`() {
+        #expect(track(event(#""a":{\#(pairs(254))}"#)).rejections.isEmpty)
+        #expect(track(event(#""a":[{\#(pairs(255))}]"#)).rejections == [
+            "0 properties.a: properties.a is invalid: must have fewer than 255 keys"
+        ])
+    }
+
+    @Test func `254 elements of an array are accepted and 255 are not`() {
+        #expect(track(event(#""a":[\#(elements(254))]"#)).rejections.isEmpty)
+        #expect(track(event(#""a":[\#(elements(255))]"#)).rejections == [
+            "0 properties.a: properties.a is invalid: must have fewer than 255 elements"
+        ])
+    }
+
+    @Test(arguments: [
+        (#"{"b":[{}]}"#, true), (#"[[[]]]"#, true), (#"[[[[]]]]"#, false), (#"{"b":{"c":{"d":{}}}}"#, false),
+        (#"[1,[2,[3,[4]]],5]"#, false),
+    ])
+    func `three nested containers are accepted and four are not`(_ value: String, _ isAccepted: Bool) {
+        let decoded = track("[\(event(#""a":\#(value)"#)),\(event(""))]")
+        #expect(decoded.result.validCount == (isAccepted ? 2 : 1))
+        #expect(decoded.batch.events.count == (isAccepted ? 2 : 1))
+    }
+
+    @Test func `an event of a mebibyte is too large`() {
+        let frame = event(#""a":"""#).utf8.count
+        let largest = event(#""a":"\#(String(repeating: "x", count: 1_048_575 - frame))""#)
+        #expect(track(largest).rejections.isEmpty)
+        let tooLarge = event(#""a":"\#(String(repeating: "x", count: 1_048_576 - frame))""#)
+        #expect(track("[\(tooLarge),\(event(""))]").rejections == [
+            "0 : record is invalid: must be smaller than 1048576 bytes"
+        ])
+    }
+
+    @Test func `2000 records are accepted and 2001 are not`() {
+        let records = [String](repeating: event(""), count: 2000)
+        #expect(track("[\(records.joined(separator: ","))]").batch.events.count == 2000)
+        let decoded = track("[\((records + [event("")]).joined(separator: ","))]")
+        #expect(decoded.result.failure == .tooManyRecords(limit: 2000))
+        #expect(decoded.batch.events.isEmpty)
+        #expect(decoded.batch.bytes == Array("before".utf8))
+    }
+
+    @Test(arguments: [
+        (String(repeating: "x", count: 255), String(repeating: "x", count: 255)),
+        (String(repeating: "x", count: 256), String(repeating: "x", count: 255)),
+        (String(repeating: "é", count: 300), String(repeating: "é", count: 255)),
+        (String(repeating: "\\u00e9", count: 300), String(repeating: "é", count: 255)),
+        (String(repeating: "\\ud83d\\ude00", count: 300), String(repeating: "😀", count: 255)),
+        (String(repeating: "\\n", count: 300), String(repeating: "\\n", count: 255)),
+        (String(repeating: "x", count: 254) + "e\u{301}", String(repeating: "x", count: 254) + "e"),
+    ])
+    func `a property's text is cut to 255 unicode scalars`(_ sent: String, _ kept: String) {
+        #expect(track(event(#""a":"\#(sent)""#)).properties.map { Array($0.utf8) } == Array(#"{"a":"\#(kept)"}"#.utf8))
+    }
+
+    @Test func `what follows the cut is still checked`() {
+        let decoded = track(event(#""a":"\#(String(repeating: "x", count: 300))\q""#))
+        #expect(decoded.rejections == ["0 : record is not valid JSON"])
+    }
+
+    @Test func `an id is never cut`() {
+        let id = String(repeating: "u", count: 1024)
+        #expect(track(event(#""distinct_id":"\#(id)""#)).lines == ["View sent=\(id) {}"])
+        #expect(track(event(#""distinct_id":"\#(id)u""#)).rejections == [
+            "0 properties.distinct_id: 'properties.distinct_id' is invalid: must be at most 1024 bytes"
+        ])
+    }
+}

@@ -1,0 +1,133 @@
+import MixpanelWire
+import Testing
+
+struct RecordCheckTests {
+    struct Case: CustomTestStringConvertible, Sendable {
+        var record: String
+        var field: String
+        var message: String
+        var testDescription: String { record }
+
+        init(_ record: String, _ field: String, _ message: String) {
+            self.record = record
+            self.field = field
+            self.message = message
+        }
+    }
+
+    private static let good = #""time":1699999999,"distinct_id":"u","$insert_id":"i-1""#
+    private static func view(_ properties: String) -> String { #"{"event":"View","properties":{\#(properties)}}"# }
+
+    @Test(arguments: [
+        Case("7", "", "record must be a JSON object"),
+        Case(#"["event"]"#, "", "record must be a JSON object"),
+        Case("{}", "event", "'event' must not be missing or blank"),
+        Case(#"{"event":"","properties":{}}"#, "event", "'event' must not be missing or blank"),
+        Case(#"{"event":" \t","properties":{}}"#, "event", "'event' must not be missing or blank"),
+        Case(#"{"event":7,"properties":{}}"#, "event", "'event' must not be missing or blank"),
+        Case(#"{"event":"","properties":7}"#, "event", "'event' must not be missing or blank"),
+        Case(#"{"event":"View"}"#, "properties", "'properties' is invalid: must be an object"),
+        Case(#"{"event":"View","properties":[]}"#, "properties", "'properties' is invalid: must be an object"),
+        Case(view(""), "properties.time", "'properties.time' is invalid: must not be missing"),
+        Case(view(#""time":null"#), "properties.time", "'properties.time' is invalid: must not be missing"),
+        Case(
+            view(#""time":"2023-11-14""#), "properties.time",
+            "'properties.time' is invalid: must be specified as seconds since epoch"),
+        Case(view(#""time":1700007200"#), "properties.time", "'properties.time' is invalid: must not be in the future"),
+        Case(view(#""time":31535999"#), "properties.time", "'properties.time' is invalid: must not be before 1971-01-01"),
+        Case(view(#""time":-5"#), "properties.time", "'properties.time' is invalid: must not be before 1971-01-01"),
+        Case(
+            view(#""time":1699999999"#), "properties.distinct_id",
+            "'properties.distinct_id' is invalid: must not be missing"),
+        Case(
+            view(#""time":1699999999,"distinct_id":"Undefined""#), "properties.distinct_id",
+            "'properties.distinct_id' is invalid: must not be one of the disallowed values"),
+        Case(
+            view(#""time":1699999999,"distinct_id":{}"#), "properties.distinct_id",
+            "'properties.distinct_id' is invalid: must be a string"),
+        Case(
+            view(#""time":1699999999,"distinct_id":"\ud800""#), "properties.distinct_id",
+            "properties.distinct_id is invalid: string should be valid utf8"),
+        Case(
+            view(#""time":1699999999,"distinct_id":"u""#), "$insert_id",
+            "'$insert_id' is invalid: must not be missing"),
+        Case(
+            view(#""time":1699999999,"distinct_id":"u","$insert_id":"a:b""#), "$insert_id",
+            "'$insert_id' is invalid: must only contain alphanumeric or hyphen '-' characters"),
+        Case(
+            view(#""time":1699999999,"distinct_id":"u","$insert_id":"\#(String(repeating: "a", count: 37))""#),
+            "$insert_id", "'$insert_id' is invalid: must be at most 36 bytes"),
+        Case(
+            view(#""time":1699999999,"distinct_id":"u","$insert_id":"NULL""#), "$insert_id",
+            "'$insert_id' is invalid: must not be one of the disallowed values"),
+        Case(
+            #"{"event":"\#(String(repeating: "e", count: 256))","properties":{\#(good)}}"#, "event",
+            "'event' is invalid: must be at most 255 bytes"),
+        Case(
+            view(good + #","a":[[[[1]]]]"#), "properties.a",
+            "properties.a is invalid: must not be nested deeper than 3 levels"),
+        Case(view(good + #","a":tru"#), "", "record is not valid JSON"),
+    ])
+    func `a strict import names the first fault of a record`(_ row: Case) {
+        let decoded = importing("[\(row.record)]")
+        #expect(decoded.rejections == ["0 \(row.field): \(row.message)"])
+        #expect(decoded.result.validCount == 0)
+        #expect(decoded.batch.events.isEmpty)
+    }
+
+    @Test func `a strict import accepts a record that has everything`() {
+        let decoded = importing("[\(Self.view(Self.good))]")
+        #expect(decoded.lines == ["View sent=u insert=i-1 time=1699999999000 {}"])
+        #expect(decoded.rejections.isEmpty)
+    }
+
+    @Test func `a strict import accepts an event of nobody`() {
+        let decoded = importing("[\(Self.view(#""time":1699999999,"distinct_id":"","$insert_id":"i""#))]")
+        #expect(decoded.lines == ["View insert=i time=1699999999000 {}"])
+    }
+
+    @Test(arguments: [
+        Case(#"{"properties":{"token":"aaaa"}}"#, "event", "event, missing"),
+        Case(#"{"event":"View","properties":{}}"#, "properties.token", "token, missing or empty"),
+        Case(#"{"event":"View","properties":{"token":" "}}"#, "properties.token", "token, missing or empty"),
+        Case(#"{"event":"View","properties":{"token":null}}"#, "properties.token", "token, missing or empty"),
+        Case(
+            #"{"event":"$merge","properties":{"token":"aaaa","$distinct_ids":["a","b"]}}"#, "event",
+            "$merge is only accepted through /import"),
+    ])
+    func `track refuses what is structurally wrong`(_ row: Case) {
+        let decoded = track(row.record)
+        #expect(decoded.result.rejections.map(\.plainText) == [row.message])
+        #expect(decoded.result.rejections.map(\.field) == [row.field])
+    }
+
+    @Test func `track repairs what a strict import refuses`() {
+        let decoded = track(event(#""time":"yesterday","distinct_id":null,"$insert_id":"a:b","x":1"#))
+        #expect(decoded.lines == [#"View {"$insert_id":"a:b","x":1}"#])
+    }
+
+    @Test func `an empty record on import is no payload`() {
+        let decoded = importing("[{}]", strict: false)
+        #expect(decoded.result.rejections.map(\.plainText) == ["data, missing or empty"])
+        #expect(track("[{}]").result.rejections.map(\.plainText) == ["event, missing"])
+    }
+
+    @Test func `a record of an unknown token is valid and dropped`() {
+        let decoded = track(#"[{"event":"a","properties":{"token":"bogus"}},\#(event(""))]"#)
+        #expect(decoded.result.validCount == 2)
+        #expect(decoded.result.unknownTokenRecords == 1)
+        #expect(decoded.result.firstUnknownToken == "bogus")
+        #expect(decoded.lines == ["View {}"])
+    }
+
+    @Test func `an event to be ignored is valid and dropped`() {
+        let decoded = track(event(#""$ignore":false"#))
+        #expect(decoded.result.validCount == 1)
+        #expect(decoded.batch.events.isEmpty)
+    }
+
+    @Test func `the insert id of a refused record is told`() {
+        let decoded = importing(#"[{"event":"","properties":{"$insert_id":"a:b"}}]"#)
+        #expect(decoded.result.rejections.map(\.insertID) == [Array("a:b".utf8)])
+    }
+}
