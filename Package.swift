@@ -84,8 +84,8 @@ let package = Package(
     cxxLanguageStandard: .cxx17
 )
 
-// Every Swift target is checked alike: language mode 6, the upcoming features that change how code reads, and no warning
-// left standing. Memory safety is strict where the code is not mostly C calls.
+// Every Swift target is checked alike: language mode 6, the upcoming features that change how code reads, and no
+// warning left standing. Memory safety is strict where the code is not mostly C calls.
 let mostlyC: Set = ["MixpanelWire", "IdentityStore", "Benchmarks"]
 for target in package.targets where target.type != .system && target.name != "CSimdjson" {
     var settings: [SwiftSetting] = [

@@ -10,8 +10,8 @@ struct csimdjson_index {
     std::unique_ptr<dom_parser_implementation> parser;
 };
 
-// Small texts share one size, so that a request seldom allocates; large ones grow in steps, because a position takes four
-// bytes for each byte of text and a doubled reservation would be wasteful.
+// Small texts share one size, so that a request seldom allocates; large ones grow in steps, because a position takes
+// four bytes for each byte of text and a doubled reservation would be wasteful.
 static size_t rounded_up(size_t count) {
     const size_t smallest = 16 * 1024, step = 256 * 1024;
     if (count <= smallest) { return smallest; }

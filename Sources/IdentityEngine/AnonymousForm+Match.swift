@@ -1,5 +1,7 @@
 extension AnonymousForm {
-    /// Whether an id has this form. Case does not matter, and at most one leading `$device:` is taken off (P 7.4-1).
+    /// Whether an id has this form.
+    ///
+    /// Case does not matter, and at most one leading `$device:` is taken off (P 7.4-1).
     package func matches(_ id: DistinctID) -> Bool {
         if self == .any { return true }
         let start = id.bytes.starts(with: DeviceID.prefix) ? DeviceID.prefix.count : 0
@@ -52,8 +54,8 @@ private func isOldMixpanelJS(_ id: Span<UInt8>) -> Bool {
     return group == 4 && oldMixpanelJSLengths[group].contains(length)
 }
 
-/// 1 for a hexadecimal digit, 0 for any other byte; without a branch, which would be predicted wrong for half of the digits
-/// of a random id, and be most of the cost of an `$identify`.
+/// 1 for a hexadecimal digit, 0 for any other byte; without a branch, which would be predicted wrong for half of the
+/// digits of a random id, and be most of the cost of an `$identify`.
 private func hexDigitCount(_ byte: UInt8) -> UInt8 {
     let isDigit: UInt8 = byte &- UInt8(ascii: "0") < 10 ? 1 : 0
     let isLetter: UInt8 = (byte | 0x20) &- UInt8(ascii: "a") < 6 ? 1 : 0

@@ -5,8 +5,9 @@ package struct Decision: Hashable, Sendable {
     package let link: Link?
     /// Ids in the cluster afterwards; where refused for size, ids that it would have had; 0 for any other refusal.
     package let clusterSize: Int
-    /// Whether the operation is an entry of the log. What a Simplified event repeats is not (P 8-3), nor a verb that has
-    /// no function in the project's system.
+    /// Whether the operation is an entry of the log.
+    ///
+    /// What a Simplified event repeats is not (P 8-3), nor a verb that has no function in the project's system.
     package let isLogged: Bool
 
     init(_ outcome: MergeOutcome, link: Link? = nil, clusterSize: Int = 0, isLogged: Bool = true) {
@@ -71,7 +72,9 @@ extension IdentityIndex {
         return joinWithinLimit(event, pair, moment)
     }
 
-    /// P 7.6, row by row. A `$merge` that succeeds lifts a block: it is sent on purpose, with a secret.
+    /// P 7.6, row by row.
+    ///
+    /// A `$merge` that succeeds lifts a block: it is sent on purpose, with a secret.
     private mutating func decideMerge(_ event: IdentityEvent, _ moment: Moment) -> Decision {
         if event.primary == event.secondary { return aboutOneID(event) }
         let pair = makePair(event, moment)
@@ -144,8 +147,10 @@ extension IdentityIndex {
         return Decision(.unchanged, clusterSize: Int(size))
     }
 
-    /// The ids are one already. A statement that no active link makes yet becomes a redundant link, which keeps the two
-    /// together when another link goes.
+    /// The ids are one already.
+    ///
+    /// A statement that no active link makes yet becomes a redundant link, which keeps the two together when another
+    /// link goes.
     private mutating func keepTogether(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Decision {
         let size = Int(node(at: pair.primaryRoot).size)
         guard !hasActiveLink(statement(event, pair)) else { return Decision(.unchanged, clusterSize: size) }
@@ -164,7 +169,9 @@ extension IdentityIndex {
     }
 
     /// Makes one cluster of two: the lesser root hangs under the greater, and the two rings become one by swapping what
-    /// comes after the roots. As many rows change at 2 ids as at 2 million.
+    /// comes after the roots.
+    ///
+    /// As many rows change at 2 ids as at 2 million.
     private mutating func join(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Decision {
         precondition(!pair.isTogether, "a cluster cannot be joined to itself")
         let primaryIsGreater = node(at: pair.primaryRoot).size >= node(at: pair.secondaryRoot).size
@@ -196,7 +203,9 @@ extension IdentityIndex {
         return Decision(.merged, link: link, clusterSize: Int(won.size + lost.size))
     }
 
-    /// Makes a link, and writes what it gives its two ids. An id that has its place already is not written again.
+    /// Makes a link, and writes what it gives its two ids.
+    ///
+    /// An id that has its place already is not written again.
     private mutating func makeLink(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Link {
         let statement = statement(event, pair)
         let sequence = moment.sequence

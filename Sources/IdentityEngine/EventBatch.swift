@@ -1,6 +1,8 @@
-/// The checked events of one request: fixed-size entries over one buffer of bytes, so that an event costs no allocation.
+/// The checked events of one request: fixed-size entries over one buffer of bytes, so that an event costs no
+/// allocation.
 ///
-/// Past this point nobody sees JSON: `properties` is a minified object that was walked once, whole, and is stored as it is.
+/// Past this point nobody sees JSON: `properties` is a minified object that was walked once, whole, and is stored as it
+/// is.
 package struct EventBatch: Sendable {
     /// What the slices of `events` point into.
     package var bytes: [UInt8] = []
@@ -36,10 +38,13 @@ package struct EventBatch: Sendable {
     package struct Event: Sendable {
         package var project: ProjectID
         package var name: Slice = .empty
-        /// The `distinct_id` as sent; empty for an event of nobody (P 6.2-1). Part of the dedup key (P 6.5-1).
+        /// The `distinct_id` as sent; empty for an event of nobody (P 6.2-1).
+        ///
+        /// Part of the dedup key (P 6.5-1).
         package var sentID: Slice = .empty
-        /// The id that the event is filed under: the same as `sentID` but in a Simplified project (P 8-1). A Legacy
-        /// project's alias map is applied to it at commit (P 9-2).
+        /// The id that the event is filed under: the same as `sentID` but in a Simplified project (P 8-1).
+        ///
+        /// A Legacy project's alias map is applied to it at commit (P 9-2).
         package var filedID: Slice = .empty
         /// `$insert_id` where a usable one was sent; without it the event never deduplicates (P 6.5).
         package var insertID: Slice = .empty
@@ -61,7 +66,9 @@ package struct EventBatch: Sendable {
     package struct Origin: Hashable, Sendable {
         package var endpoint: Endpoint
         /// The name of the credential's kind, with the account's name for a service account: `token`, `secret`,
-        /// `account ci.111111.mp-service-account`, `command`. Never the credential itself.
+        /// `account ci.111111.mp-service-account`, `command`.
+        ///
+        /// Never the credential itself.
         package var principal: String
 
         package init(endpoint: Endpoint, principal: String) {
@@ -70,7 +77,9 @@ package struct EventBatch: Sendable {
         }
     }
 
-    /// The door that events came through. The raw value is stored; it is never renumbered.
+    /// The door that events came through.
+    ///
+    /// The raw value is stored; it is never renumbered.
     package enum Endpoint: UInt8, Sendable {
         case track = 1
         case `import` = 2

@@ -11,9 +11,12 @@ package struct ProjectID: Hashable, Comparable, Sendable, CustomStringConvertibl
 
 /// A string that a client uses for someone, compared byte for byte (P 2-12, 7.6-4).
 ///
-/// Swift's `String ==` is canonical equivalence, under which two different ids could be one; so an id is its UTF-8 bytes.
+/// Swift's `String ==` is canonical equivalence, under which two different ids could be one; so an id is its UTF-8
+/// bytes.
 package struct DistinctID: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// The greatest length of an id, in bytes (P 7.6-5). A longer id is refused, never cut.
+    /// The greatest length of an id, in bytes (P 7.6-5).
+    ///
+    /// A longer id is refused, never cut.
     package static let sizeLimitBytes = 1024
 
     package let bytes: [UInt8]

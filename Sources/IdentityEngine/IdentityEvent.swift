@@ -25,8 +25,8 @@ package enum Verb: UInt8, CaseIterable, Sendable {
 /// One statement about two ids, as a record made it.
 ///
 /// `primary` is the side that ranks first where one link gives both ids their place (P 7.8-1): the identified id, the
-/// `distinct_id` of an alias, the first id of a merge, the user of a device. `secondary` is the anonymous id, the alias,
-/// the second id, the device.
+/// `distinct_id` of an alias, the first id of a merge, the user of a device. `secondary` is the anonymous id, the
+/// alias, the second id, the device.
 package struct IdentityEvent: Hashable, Sendable {
     package let verb: Verb
     package let primary: DistinctID

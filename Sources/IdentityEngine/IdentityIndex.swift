@@ -11,7 +11,9 @@ package struct IdentityIndex: Sendable {
     private var changedSlots: [Int] = []
     private var isChanged: [Bool] = []
 
-    /// The key that the next new node gets. A store sets it before deciding, and reads it back after.
+    /// The key that the next new node gets.
+    ///
+    /// A store sets it before deciding, and reads it back after.
     package var nextKey: NodeKey
 
     package init(nextKey: NodeKey = 1) { self.nextKey = nextKey }
@@ -50,7 +52,9 @@ package struct IdentityIndex: Sendable {
         return changed
     }
 
-    /// The root of a loaded node. Every node on the way must be loaded; the way is at most log2(size) steps.
+    /// The root of a loaded node.
+    ///
+    /// Every node on the way must be loaded; the way is at most log2(size) steps.
     package func root(of key: NodeKey) -> Node { nodes[rootSlot(slot(of: key))] }
 }
 

@@ -1,4 +1,6 @@
-/// What one successful statement says of one pair of ids. Links are never changed; the log of links is the truth.
+/// What one successful statement says of one pair of ids.
+///
+/// Links are never changed; the log of links is the truth.
 package struct Link: Hashable, Sendable {
     /// The sequence of the log entry that made it; a project's links are numbered by it.
     package let sequence: Int64

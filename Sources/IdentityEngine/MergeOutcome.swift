@@ -1,4 +1,6 @@
-/// What became of one identity event. A refusal is a result, never an error (P 7.1).
+/// What became of one identity event.
+///
+/// A refusal is a result, never an error (P 7.1).
 package enum MergeOutcome: Hashable, Sendable {
     /// Two clusters became one.
     case merged
@@ -73,7 +75,9 @@ package enum MergeRefusal: UInt8, CaseIterable, Sendable {
     }
 }
 
-/// An outcome without its reason: the words of logs, headers and queries. The raw value is part of our HTTP surface.
+/// An outcome without its reason: the words of logs, headers and queries.
+///
+/// The raw value is part of our HTTP surface.
 package enum OutcomeKind: String, CaseIterable, Sendable {
     case merged
     case unchanged

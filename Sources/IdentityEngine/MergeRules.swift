@@ -1,4 +1,6 @@
-/// Which of Mixpanel's three ways of joining ids a project uses. It cannot change once the project holds data (P 9-6).
+/// Which of Mixpanel's three ways of joining ids a project uses.
+///
+/// It cannot change once the project holds data (P 9-6).
 package enum IdentitySystem: String, CaseIterable, Sendable {
     /// Original ID Merge (P 7).
     case original
@@ -21,7 +23,9 @@ package enum AnonymousForm: String, CaseIterable, Sendable {
 /// The conditions under which a project joins ids, as values.
 package struct MergeRules: Hashable, Sendable {
     package var system: IdentitySystem
-    /// The most ids a cluster may hold; 0 is no limit. The default, 499, is the flowcharts' reading (P 7.7-2).
+    /// The most ids a cluster may hold; 0 is no limit.
+    ///
+    /// The default, 499, is the flowcharts' reading (P 7.7-2).
     package var maxClusterSize: Int
     package var anonymousForm: AnonymousForm
 

@@ -1,8 +1,8 @@
 /// One id that took part in an identity operation: a node of the union–find forest, and its row in a store.
 ///
 /// The forest has no path compression. Union by size keeps every path at most log2(size) steps long, and because a join
-/// writes only the two roots, each node keeps what was true when it stopped being a root: that is the history from which
-/// states of the past are read.
+/// writes only the two roots, each node keeps what was true when it stopped being a root: that is the history from
+/// which states of the past are read.
 package struct Node: Hashable, Sendable {
     package let key: NodeKey
     package let id: DistinctID
@@ -10,7 +10,9 @@ package struct Node: Hashable, Sendable {
     package let firstSequence: Int64
     /// The time of that entry, in milliseconds since 1970.
     package let firstSeenMilliseconds: Int64
-    /// Whether the id had the anonymous form when its row was made. Kept, though the rule may change (P 7.8-1).
+    /// Whether the id had the anonymous form when its row was made.
+    ///
+    /// Kept, though the rule may change (P 7.8-1).
     package let isAnonymousForm: Bool
 
     /// The parent in the forest; a root is its own parent.
@@ -19,8 +21,9 @@ package struct Node: Hashable, Sendable {
     package var joinedSequence: Int64 = 0
     /// The next member of the cluster's ring.
     package var next: NodeKey
-    /// The place that the id's earliest link gives it: sequence × 2, plus 1 on the secondary side. 0 without a link, and
-    /// in a Legacy project, whose map gives no places.
+    /// The place that the id's earliest link gives it: sequence × 2, plus 1 on the secondary side.
+    ///
+    /// 0 without a link, and in a Legacy project, whose map gives no places.
     package var order: Int64 = 0
     /// The sequence of the earliest `$identify` link with this id as the identified side, or in a Simplified project of
     /// the earliest device of this user; 0 where there is none.

@@ -56,8 +56,8 @@ extension NodeSource {
 
     /// The sequence since which a node's canonical id has been what it is.
     ///
-    /// Each node on the way up kept the canonical id that it had when it was joined, so the way is the history: a join that
-    /// brought no other canonical id left the earlier date standing.
+    /// Each node on the way up kept the canonical id that it had when it was joined, so the way is the history: a join
+    /// that brought no other canonical id left the earlier date standing.
     package func canonicalSince(of node: Node) throws(Failure) -> Int64 {
         var current = node
         var canonical = node.canonical

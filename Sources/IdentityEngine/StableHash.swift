@@ -10,7 +10,9 @@ package struct StableHash: Sendable {
     private var tail: UInt64 = 0
     private var count: UInt64 = 0
 
-    /// Starts a hash under a key. Two halves of 0 are the key of everything stored.
+    /// Starts a hash under a key.
+    ///
+    /// Two halves of 0 are the key of everything stored.
     package init(key0: UInt64 = 0, key1: UInt64 = 0) {
         v0 = key0 ^ 0x736f_6d65_7073_6575
         v1 = key1 ^ 0x646f_7261_6e64_6f6d ^ 0xee

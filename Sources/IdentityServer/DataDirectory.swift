@@ -1,7 +1,8 @@
 import Foundation
 package import IdentityStore
 
-/// The folder that holds everything a server keeps: the SQLite file, the key of its secrets, and the first project's secret.
+/// The folder that holds everything a server keeps: the SQLite file, the key of its secrets, and the first project's
+/// secret.
 package struct DataDirectory: Sendable {
     package let path: String
 

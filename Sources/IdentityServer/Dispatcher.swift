@@ -4,7 +4,9 @@ package import IdentityStore
 package import Logging
 package import MixpanelWire
 
-/// Finds what answers a request by its path and method. It knows nothing of the transport.
+/// Finds what answers a request by its path and method.
+///
+/// It knows nothing of the transport.
 package struct Dispatcher: Sendable {
     private let ingest: IngestStage
     private let directory: ProjectDirectory
@@ -58,7 +60,9 @@ package struct Dispatcher: Sendable {
         }
     }
 
-    /// Answers a request. Never throws: a failure of ours is an answer too.
+    /// Answers a request.
+    ///
+    /// Never throws: a failure of ours is an answer too.
     package func answer(_ request: WireRequest) async -> Reply {
         let path = Self.normalized(request.path)
         if request.method == .options { return .whole(CORS(request).preflight()) }

@@ -5,7 +5,8 @@ package import Logging
 import MixpanelWire
 import NIOCore
 
-/// The thin layer between Hummingbird and the dispatcher: collects a body within its limits, and writes what is answered.
+/// The thin layer between Hummingbird and the dispatcher: collects a body within its limits, and writes what is
+/// answered.
 package struct HTTPAdapter: HTTPResponder {
     package typealias Context = BasicRequestContext
 

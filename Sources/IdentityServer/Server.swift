@@ -63,13 +63,19 @@ package struct Server: Sendable {
             bodySizeLimitBytes: configuration.ingest.bodySizeLimitBytes, logger: logger)
     }
 
-    /// Serves until SIGTERM or SIGINT: then accepts nothing more, commits and answers what has come, and closes the store.
+    /// Serves until SIGTERM or SIGINT: then accepts nothing more, commits and answers what has come, and closes the
+    /// store.
     ///
     /// - Parameter onListening: called once with the port, when requests are answered.
+    /// - Throws: what stopped the server: an address in use, or a store that cannot be closed.
     package func run(onListening: @escaping @Sendable (Int) async -> Void) async throws {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [.init(service: application(onListening: onListening), successTerminationBehavior: .gracefullyShutdownGroup)],
+                services: [
+                    .init(
+                        service: application(onListening: onListening),
+                        successTerminationBehavior: .gracefullyShutdownGroup)
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do {
             try await group.run()

@@ -1,10 +1,5 @@
+import Foundation
 import Synchronization
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// The time of day, which a sandbox can set (P 12).
 package final class ServerClock: Sendable {
@@ -15,9 +10,7 @@ package final class ServerClock: Sendable {
     /// Milliseconds since 1970.
     package var nowMilliseconds: Int64 {
         if let fixed = fixed.withLock({ $0 }) { return fixed }
-        var time = timespec()
-        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        return Int64((Date.now.timeIntervalSince1970 * 1000).rounded(.down))
     }
 
     /// Stops the clock at a time, or lets it run again.

@@ -2,8 +2,8 @@ package import IdentityEngine
 
 /// What a group of requests changes in a store: decided in order, before anything is written.
 ///
-/// Every implementation fills the projects with what `NamedProject` asks for, calls `decide`, and writes what is planned,
-/// so that all of them agree on sequences, times, filing and outcomes. Nothing here can fail.
+/// Every implementation fills the projects with what `NamedProject` asks for, calls `decide`, and writes what is
+/// planned, so that all of them agree on sequences, times, filing and outcomes. Nothing here can fail.
 package struct CommitPlan {
     /// The projects that the group names, with their state before `decide`, and after it the state to keep.
     package var projects: [ProjectState]
@@ -36,7 +36,9 @@ package struct CommitPlan {
 extension CommitPlan {
     /// What decisions need of one project.
     package struct ProjectState {
+        /// The project.
         package let id: ProjectID
+        /// The conditions under which it joins ids.
         package let rules: MergeRules
         /// The nodes, links and blocks that the group's events name, or more.
         package var index: IdentityIndex
@@ -45,6 +47,7 @@ extension CommitPlan {
         /// The time of the last entry of the log.
         package var lastEntryMilliseconds: Int64
 
+        /// A project as a store has it.
         package init(
             id: ProjectID, rules: MergeRules, index: IdentityIndex, lastSequence: Int64, lastEntryMilliseconds: Int64
         ) {
@@ -58,10 +61,13 @@ extension CommitPlan {
 
     /// An event as it is to be stored: where it is in the group, and what the plan adds to it.
     package struct EventRow {
+        /// Which submission of the group it is in.
         package let submission: Int
+        /// Its place in that submission's events.
         package let position: Int
         /// The place of the event's project in `projects`.
         package let slot: Int
+        /// The place of the event in its project.
         package let key: EventKey
         /// The id to file it under, where a Legacy project's alias map says another than the event (P 9-2).
         package let filedID: DistinctID?
@@ -75,7 +81,9 @@ extension CommitPlan {
     package struct Entry {
         /// The place of the entry's project in `projects`.
         package let slot: Int
+        /// The entry itself.
         package let entry: LogEntry
+        /// The link that it makes; nil where it makes none.
         package let link: Link?
         /// The keys of the ids that have a node by then: none, one, or two that differ.
         package let nodes: [NodeKey]

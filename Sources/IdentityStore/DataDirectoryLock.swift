@@ -1,14 +1,16 @@
+import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
-import Synchronization
 
 /// The right to write in a data directory, which one process has at a time: a lock on the file `lock` in it.
 ///
-/// The system takes the lock back when the process ends, however it ends, so a lock file that lies about means nothing.
-/// Keep the lock for as long as the store is open, and `release` it then: an object that nobody names any more is gone.
+/// The system takes the lock back when the process ends, however it ends, so a lock file that lies about means
+/// nothing. Keep the lock for as long as the store is open, and `release` it then: an object that nobody names any
+/// more is gone.
 package final class DataDirectoryLock: Sendable {
     private let descriptor: Mutex<Int32>
 
@@ -42,7 +44,9 @@ package final class DataDirectoryLock: Sendable {
         descriptor = Mutex(opened)
     }
 
-    /// Gives the lock back. A second call does nothing.
+    /// Gives the lock back.
+    ///
+    /// A second call does nothing.
     package func release() {
         let opened = descriptor.withLock { descriptor in
             defer { descriptor = -1 }

@@ -23,8 +23,8 @@ extension EventKey {
     }
 }
 
-/// Hashes for events without an insert id, which never deduplicate (P 6.5): a count, under a key that is random for each
-/// instance of a store, so that neither two events of one process nor those of two processes meet.
+/// Hashes for events without an insert id, which never deduplicate (P 6.5): a count, under a key that is random for
+/// each instance of a store, so that neither two events of one process nor those of two processes meet.
 package struct GeneratedHashes: Sendable {
     private let key0: UInt64
     private let key1: UInt64

@@ -2,9 +2,11 @@ package import IdentityEngine
 
 /// What a group of requests names of one project: what a store loads before the plan decides.
 package struct NamedProject {
+    /// The project.
     package let id: ProjectID
+    /// The conditions under which it joins ids.
     package let rules: MergeRules
-    /// The ids whose nodes, and the paths to their roots, decisions need. Each once, in the order of their naming.
+    /// The ids whose nodes, and the paths to their roots, decisions need: each once, in the order of their naming.
     package private(set) var ids: [DistinctID] = []
     /// The statements about pairs, whose active links and blocks decisions need.
     package private(set) var events: [IdentityEvent] = []

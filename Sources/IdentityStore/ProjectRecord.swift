@@ -4,7 +4,7 @@ package import IdentityEngine
 package struct ProjectRecord: Hashable, Sendable {
     package var id: ProjectID
     package var name: String
-    /// The public key that events carry. Not a secret.
+    /// The public key that events carry, which is not a secret.
     package var token: String
     /// HMAC-SHA256 of the project's secret, which itself is kept nowhere (P 5.6).
     package var secretDigest: [UInt8]
@@ -42,7 +42,9 @@ package struct AccountRecord: Hashable, Sendable {
     }
 }
 
-/// What a service account may do in a project. Importing needs `admin` or `owner` (P 5.1); any role may read.
+/// What a service account may do in a project.
+///
+/// Importing needs `admin` or `owner` (P 5.1); any role may read.
 package enum AccountRole: String, CaseIterable, Sendable {
     case owner
     case admin

@@ -4,8 +4,9 @@ package import IdentityEngine
 ///
 /// The contract, which `StoreContract` in the tests runs against every implementation:
 /// - `commit` is all or nothing, and returns only when what it wrote survives a loss of power (Memory: of the call).
-/// - Submissions of a group are decided in order, events of a submission in order (P 7.9-3). Each logged operation gets the
-///   next sequence of its project: from 1, without gaps, in the order of decisions, the same on every implementation.
+/// - Submissions of a group are decided in order, events of a submission in order (P 7.9-3). Each logged operation gets
+///   the next sequence of its project: from 1, without gaps, in the order of decisions, the same on every
+///   implementation.
 /// - Entry times of a project never go back.
 /// - An event whose (time, name, id as sent, insert id) is there already replaces it (P 6.5).
 /// - A snapshot sees whole commits only, and the same ones for as long as it is open.
@@ -22,8 +23,8 @@ package protocol Store: Sendable {
         _ group: [EventBatch], by rules: [ProjectID: MergeRules], nowMilliseconds: Int64
     ) async throws(StoreError) -> [CommitResult]
 
-    /// Reads committed state, the same for the whole call. Long reads belong in several calls: a snapshot that stays open
-    /// keeps the log of writes from being folded in.
+    /// Reads committed state, the same for the whole call. Long reads belong in several calls: a snapshot that stays
+    /// open keeps the log of writes from being folded in.
     ///
     /// - Throws: `StoreError`, or what the body throws as one.
     func read<Value: Sendable>(
@@ -121,7 +122,7 @@ package struct IdentityView: NodeSource {
 package struct LogQuery: Hashable, Sendable {
     /// Only entries after this sequence.
     package var after: Int64
-    /// The most entries to return. At least 1.
+    /// The most entries to return, at least 1.
     package var limit: Int
     /// Only entries that name this id, whether or not they made a link.
     package var distinctID: DistinctID?

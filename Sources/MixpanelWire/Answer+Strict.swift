@@ -37,7 +37,9 @@ extension Answer {
         JSONText.appendLiteral("}", to: &body)
     }
 
-    /// 401: who is asking is not known. /import has a shape of its own (P 4.4, 4.6).
+    /// 401: who is asking is not known.
+    ///
+    /// /import has a shape of its own (P 4.4, 4.6).
     ///
     /// - Parameters:
     ///   - error: One of the texts of P 5.4.
@@ -73,7 +75,9 @@ extension Answer {
         coded(413, "request exceeds max limit of \(limit) records", "Request Entity Too Large")
     }
 
-    /// 429: come back later. The delay is whole seconds, since SDKs read nothing else (P 3.2-2).
+    /// 429: come back later.
+    ///
+    /// The delay is whole seconds, since SDKs read nothing else (P 3.2-2).
     ///
     /// - Parameter retryAfterSeconds: The delay, at least 1.
     /// - Returns: The answer.

@@ -24,6 +24,10 @@ struct BodyWalk {
     let projects: ProjectSelection
     let limits: WireLimits
     private var result = DecodeResult()
+    /// Whether something was not JSON.
+    private var isFaulty = false
+    private var eventsBefore = 0
+    private var bytesBefore = 0
 
     init(
         text: UnsafeBufferPointer<UInt8>,
@@ -54,11 +58,36 @@ struct BodyWalk {
         case .invalidUTF8: return DecodeResult(failure: .unreadable("payload is not valid UTF-8"))
         case .noMemory: return DecodeResult(failure: .unreadable("payload is too large"))
         }
+        let first = walkOnce(base, shape, into: &batch)
+        // A backslash outside a string is a fault of one record, but it may turn what is taken for a string around
+        // for all that follow. simdjson lets such a backslash escape a quote, our scan does not; which of them keeps
+        // the fault to its record depends on the record. So a body with a fault and a backslash is read both ways,
+        // and the better counts.
+        guard isFaulty, !scratch.index.isOwnScan, text.contains(UInt8(ascii: "\\")) else { return first }
+        guard case .indexed = scratch.index.rescan(text, isLines: shape == .lines) else { return first }
+        undo(in: &batch)
+        let second = walkOnce(base, shape, into: &batch)
+        guard second.failure != nil || (first.failure == nil && second.validCount < first.validCount) else {
+            return second
+        }
+        undo(in: &batch)
+        _ = scratch.index.scan(text, isLines: shape == .lines)
+        return walkOnce(base, shape, into: &batch)
+    }
+
+    /// Reads every record by the positions that are there.
+    private mutating func walkOnce(
+        _ base: UnsafePointer<UInt8>,
+        _ shape: Shape,
+        into batch: inout EventBatch
+    ) -> DecodeResult {
         guard let positions = scratch.index.positions else { return DecodeResult(failure: .empty) }
+        result = DecodeResult()
+        eventsBefore = batch.events.count
+        bytesBefore = batch.bytes.count
+        isFaulty = false
         var reader = RecordReader(
-            text: text, base: base, positions: positions, scratch: scratch, limits: limits,
-            sliceBase: batch.bytes.count)
-        let eventsBefore = batch.events.count
+            text: text, base: base, positions: positions, scratch: scratch, limits: limits, sliceBase: bytesBefore)
         do throws(Unreadable) {
             try walk(&reader, shape, into: &batch.events)
         } catch {
@@ -70,7 +99,14 @@ struct BodyWalk {
         return result
     }
 
-    /// A body is lines where its sender says so, or where its first line ends an object and the next one begins another.
+    /// Takes back what a walk added.
+    private func undo(in batch: inout EventBatch) {
+        batch.events.removeLast(batch.events.count - eventsBefore)
+        batch.bytes.removeLast(batch.bytes.count - bytesBefore)
+    }
+
+    /// A body is lines where its sender says so, or where its first line ends an object and the next one begins
+    /// another.
     private func shape(_ base: UnsafePointer<UInt8>) -> Shape {
         if isLines { return .lines }
         guard let first = text.first(where: { !isJSONSpace($0) }) else { return .values }
@@ -102,7 +138,7 @@ struct BodyWalk {
         let end = reader.cursorEnd
         reader.cursor = 1
         if reader.byte(at: 1) == UInt8(ascii: "]") {
-            guard end == 2 else { throw Self.notJSON }
+            guard end == 2 else { throw unreadable() }
             throw Unreadable(failure: .empty)
         }
         while true {
@@ -118,7 +154,7 @@ struct BodyWalk {
             reader.cursor += 1
             if follower == UInt8(ascii: "]") { break }
         }
-        guard reader.cursor == end else { throw Self.notJSON }
+        guard reader.cursor == end else { throw unreadable() }
     }
 
     private mutating func walkValues(
@@ -128,13 +164,15 @@ struct BodyWalk {
         // Anything but an object is a payload without records; what is not JSON at all is unreadable.
         guard reader.byte(at: 0) == UInt8(ascii: "{") else {
             guard (try? reader.copyScalar(reader.byte(at: 0), textLimit: .max)) != nil, reader.cursorEnd == 1 else {
-                throw Self.notJSON
+                throw unreadable()
             }
             throw Unreadable(failure: .empty)
         }
         while reader.cursor < reader.cursorEnd {
             let start = reader.cursor
-            try readRecord(&reader, into: &events) { _ in true } recover: { reader throws(RecordFault) in
+            try readRecord(&reader, into: &events) { _ in
+                true
+            } recover: { reader throws(RecordFault) in
                 reader.cursor = start
                 try reader.skipValue()
             }
@@ -149,7 +187,9 @@ struct BodyWalk {
         while reader.cursor < end {
             let lineEnd = endOfLine(reader, end)
             reader.cursorEnd = lineEnd
-            try readRecord(&reader, into: &events) { $0.cursor == lineEnd } recover: { reader throws(RecordFault) in
+            try readRecord(&reader, into: &events) {
+                $0.cursor == lineEnd
+            } recover: { reader throws(RecordFault) in
                 reader.cursor = lineEnd
             }
             reader.cursorEnd = end
@@ -172,6 +212,7 @@ struct BodyWalk {
     ///   - events: Where an event goes.
     ///   - endsWell: Whether what follows the record may follow one.
     ///   - recover: Sets the cursor past a record that cannot be read.
+    /// - Throws: Why the body has no records.
     private mutating func readRecord(
         _ reader: inout RecordReader,
         into events: inout [EventBatch.Event],
@@ -188,8 +229,9 @@ struct BodyWalk {
             try reader.readRecord()
             guard endsWell(reader) else { throw .syntax }
         } catch {
+            isFaulty = true
             reader.used = usedBefore
-            do throws(RecordFault) { try recover(&reader) } catch { throw Self.notJSON }
+            do throws(RecordFault) { try recover(&reader) } catch { throw unreadable() }
             reject(index, head == UInt8(ascii: "{") ? .notJSON : .notAnObject, insertID: [])
             result.recordCount += 1
             return
@@ -224,5 +266,9 @@ struct BodyWalk {
             decoding: text[value.start..<min(value.end, value.start + 64)], as: UTF8.self)
     }
 
-    private static var notJSON: Unreadable { Unreadable(failure: .unreadable("payload is not valid JSON")) }
+    /// The body's records cannot be told apart.
+    private mutating func unreadable() -> Unreadable {
+        isFaulty = true
+        return Unreadable(failure: .unreadable("payload is not valid JSON"))
+    }
 }

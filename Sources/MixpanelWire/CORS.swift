@@ -1,6 +1,7 @@
 /// What browsers of other origins may do (P 4.9): send events and ask for flags, and nothing else.
 package struct CORS: Sendable {
-    /// Headers for every answer to the request, errors included; none where the path has no CORS or no `Origin` was sent.
+    /// Headers for every answer to the request, errors included; none where the path has no CORS or no `Origin` was
+    /// sent.
     package let headers: [(name: String, value: String)]
     private let preflightHeaders: [(name: String, value: String)]
 

@@ -1,4 +1,4 @@
-/// What an `Authorization` header says (P 5.1, 5.2). Nothing is checked here.
+/// What an `Authorization` header says, which nobody has checked yet (P 5.1, 5.2).
 package enum Credentials: Hashable, Sendable {
     /// There is no header.
     case none
@@ -9,8 +9,8 @@ package enum Credentials: Hashable, Sendable {
 
     /// Reads a header.
     ///
-    /// The value after `Basic` is base64, or plain text where it contains a colon, which base64 never does. It is split at
-    /// the first colon.
+    /// The value after `Basic` is base64, or plain text where it contains a colon, which base64 never does. It is
+    /// split at the first colon.
     ///
     /// - Parameter header: The header's value; nil where there is none.
     package init(authorization header: String?) {
@@ -28,7 +28,8 @@ package enum Credentials: Hashable, Sendable {
             return
         }
         let isPlain = value.contains(UInt8(ascii: ":"))
-        guard let pair = isPlain ? Array(value) : Base64.decoded(value), let colon = pair.firstIndex(of: UInt8(ascii: ":")),
+        guard let pair = isPlain ? Array(value) : Base64.decoded(value),
+            let colon = pair.firstIndex(of: UInt8(ascii: ":")),
             let name = String(validating: pair[..<colon], as: UTF8.self),
             let password = String(validating: pair[(colon + 1)...], as: UTF8.self)
         else {

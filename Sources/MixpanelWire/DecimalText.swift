@@ -1,4 +1,5 @@
-/// The shortest decimal text of a JSON number, from its source text, so that no digit passes through a Double (P 6.4-2).
+/// The shortest decimal text of a JSON number, from its source text, so that no digit passes through a Double (P
+/// 6.4-2).
 ///
 /// `12345` stays, `1.50` is `1.5`, `1e3` is `1000`, `-0` is `0`.
 struct DecimalText {

@@ -29,7 +29,7 @@ final class DecodeScratch: @unchecked Sendable {
         var keyCount: Int
     }
 
-    /// The deepest nesting that is read anywhere in a record. Deeper is one bad record (P 15-20).
+    /// The deepest nesting that is read anywhere in a record; deeper is one bad record (P 15-20).
     static let depthLimit = 64
     /// How many ids of one record are held beside one another, and the last token.
     static let idSlots = 6

@@ -11,8 +11,8 @@ package struct EventDecoder: Sendable {
 
     /// Reads the records of a payload, and adds those that are to be stored to a batch.
     ///
-    /// Whatever is wrong with one record is that record's rejection; the others are read. Where there is a `failure`, the
-    /// batch is as it was.
+    /// Whatever is wrong with one record is that record's rejection; the others are read. Where there is a `failure`,
+    /// the batch is as it was.
     ///
     /// - Parameters:
     ///   - payload: The payload.
@@ -21,7 +21,8 @@ package struct EventDecoder: Sendable {
     ///   - strict: Whether an /import asked for `strict=1`. Without effect on /track (P 6.2).
     ///   - nowMilliseconds: The time, in milliseconds since 1970.
     ///   - limits: The limits of the request and of its records.
-    ///   - timeRequired: Whether a record without a usable time is refused even where it would be given the present one.
+    ///   - timeRequired: Whether a record without a usable time is refused even where it would be given the present
+    /// one.
     /// - Returns: What became of the records.
     package func decode(
         _ payload: Payload,

@@ -88,7 +88,9 @@ package struct Payload: Sendable {
         case .empty, .form: break
         }
         guard let sent = options.data else {
-            guard kind == .form, let first = body.first(where: { !isJSONSpace($0) }), isOpening(first) else { throw .empty }
+            guard kind == .form, let first = body.first(where: { !isJSONSpace($0) }), isOpening(first) else {
+                throw .empty
+            }
             return Payload(options: options, json: body)
         }
         let value = trimmed(sent[...])
@@ -107,7 +109,9 @@ package struct Payload: Sendable {
         guard kind == .form, body.starts(with: "data=".utf8) else { return nil }
         let rest = trimmed(body.dropFirst(5))
         guard let first = rest.first, isOpening(first), rest.contains(UInt8(ascii: "&")) else { return nil }
-        guard let last = rest.lastIndex(where: { $0 == UInt8(ascii: "}") || $0 == UInt8(ascii: "]") }) else { return nil }
+        guard let last = rest.lastIndex(where: { $0 == UInt8(ascii: "}") || $0 == UInt8(ascii: "]") }) else {
+            return nil
+        }
         return Array(rest[...last])
     }
 }

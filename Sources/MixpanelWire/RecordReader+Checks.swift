@@ -97,11 +97,7 @@ extension RecordReader {
             guard !isBlank(token.bytes) else { throw .tokenMissing }
             // The records of one request nearly always bear one token.
             let last = scratch.ids + (DecodeScratch.idSlots - 1) * DecodeScratch.idSlotBytes
-            if lastTokenCount == token.count, UnsafeBufferPointer(start: last, count: token.count)
-                .elementsEqual(token.bytes)
-            {
-                return lastProject
-            }
+            if lastTokenCount == token.count, areEqual(last, token.start, token.count) { return lastProject }
             last.update(from: token.start, count: token.count)
             lastTokenCount = token.count
             lastProject = lookUp(UnsafeRawBufferPointer(token.bytes))
@@ -141,7 +137,9 @@ extension RecordReader {
         }
     }
 
-    /// P 6.2 #7. A Simplified event needs `distinct_id` only where it has neither of the other two.
+    /// P 6.2 #7.
+    ///
+    /// A Simplified event needs `distinct_id` only where it has neither of the other two.
     private func checkDistinctID(_ system: IdentitySystem) throws(RecordRejection) {
         if system == .simplified {
             let ids = try simplifiedIDs(usesDistinctID: false)
@@ -154,7 +152,9 @@ extension RecordReader {
         if ReservedID.contains(id.bytes) { throw .property(WireName.distinctID, Rule.reserved) }
     }
 
-    /// P 6.2 #8. Elsewhere an event without a usable one is kept and never deduplicates.
+    /// P 6.2 #8.
+    ///
+    /// Elsewhere an event without a usable one is kept and never deduplicates.
     private func insertID(isStrict: Bool) throws(RecordRejection) -> IDText? {
         let value = value(.insertID)
         guard !value.isMissing else {
@@ -165,6 +165,7 @@ extension RecordReader {
             if isStrict { throw .insertID("must be a string of at most \(limits.insertIDBytes) bytes") }
             return nil
         }
+        if isInsertIDUsable { return id }
         guard let fault = insertIDFault(id) else { return id }
         if isStrict { throw fault }
         return nil

@@ -141,7 +141,7 @@ extension RecordReader {
         if frames[depth].filter & bit != 0 {
             for other in frames[depth].firstKey..<keyTop
             where keys[other].hash == hash && keys[other].keyCount == keyCount && !keys[other].isDropped {
-                guard sameBytes(keys[other].pairStart + 1, pairStart + 1, keyCount) else { continue }
+                guard areEqual(output + keys[other].pairStart + 1, output + pairStart + 1, keyCount) else { continue }
                 keys[other].isDropped = true
                 frames[depth].hasRepeats = true
             }
@@ -172,11 +172,6 @@ extension RecordReader {
         var kept = min(frames[0].keyCount, 64)
         while kept > 0, kept < frames[0].keyCount, key[kept] & 0xC0 == 0x80 { kept -= 1 }
         return String(decoding: UnsafeBufferPointer(start: key, count: kept), as: UTF8.self)
-    }
-
-    private func sameBytes(_ a: Int, _ b: Int, _ count: Int) -> Bool {
-        for index in 0..<count where output[a + index] != output[b + index] { return false }
-        return true
     }
 }
 

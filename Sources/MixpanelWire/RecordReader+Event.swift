@@ -28,10 +28,11 @@ extension RecordReader {
 
     /// Adds an id to the output, or shares the bytes of one that was added and is equal.
     private mutating func append(_ id: IDText, unlessSameAs slice: EventBatch.Slice) -> EventBatch.Slice {
-        let start = Int(slice.offset) - sliceBase
-        let isSame = Int(slice.count) == id.count
-            && (0..<id.count).allSatisfy { output[start + $0] == id.start[$0] }
-        return isSame ? slice : append(id)
+        guard Int(slice.count) == id.count, areEqual(output + (Int(slice.offset) - sliceBase), id.start, id.count)
+        else {
+            return append(id)
+        }
+        return slice
     }
 
     /// Takes `$device_id` and `$user_id` out of the open copy and adds what the event resolved to (P 8-1).

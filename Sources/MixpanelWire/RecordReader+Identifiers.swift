@@ -125,23 +125,25 @@ extension RecordReader {
         }
     }
 
-    /// Whether a value can serve as `$insert_id` (P 6.1).
-    func usableInsertID(_ value: ValueReference) -> Bool {
+    /// Notes, and tells, whether a value can serve as `$insert_id` (P 6.1).
+    mutating func usesInsertID(_ value: ValueReference) -> Bool {
+        isInsertIDUsable = false
         guard value.isString || value.kind == .number, let id = try? readID(value, slot: 0) else { return false }
-        return insertIDFault(id) == nil
+        isInsertIDUsable = insertIDFault(id) == nil
+        return isInsertIDUsable
     }
 
     /// What is wrong with an insert id; nil for a usable one.
     func insertIDFault(_ id: IDText) -> RecordRejection? {
         guard id.count > 0 else { return .insertID("must not be missing") }
-        let isPlain = id.bytes.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"): true
-            default: false
-            }
+        var isPlain = true
+        for byte in id.bytes where byte &- 0x30 > 9 && (byte | 0x20) &- 0x61 > 25 && byte != UInt8(ascii: "-") {
+            isPlain = false
         }
         guard isPlain else { return .insertID("must only contain alphanumeric or hyphen '-' characters") }
-        guard id.count <= limits.insertIDBytes else { return .insertID("must be at most \(limits.insertIDBytes) bytes") }
+        guard id.count <= limits.insertIDBytes else {
+            return .insertID("must be at most \(limits.insertIDBytes) bytes")
+        }
         return ReservedID.contains(id.bytes) ? .insertID("\(Rule.reserved)") : nil
     }
 

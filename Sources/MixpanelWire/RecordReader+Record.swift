@@ -7,8 +7,8 @@ extension RecordReader {
         outputStart = used
         event = ValueReference()
         properties = .absent
-        limitRejection = nil
         isEmptyRecord = false
+        forgetProperties()
         reserve(0)
         guard byte(at: cursor) == UInt8(ascii: "{") else { throw .syntax }
         cursor += 1
@@ -21,7 +21,7 @@ extension RecordReader {
         recordBytes = position(cursor - 1) + 1 - position(recordCursor)
     }
 
-    /// Reads the members of a record up to its closing bracket. Members that are not known are checked and left out.
+    /// Reads the members of a record up to its closing bracket; those that are not known are checked and left out.
     private mutating func readMembers() throws(RecordFault) {
         while true {
             guard byte(at: cursor) == UInt8(ascii: "\"") else { throw .syntax }
@@ -51,12 +51,11 @@ extension RecordReader {
         }
     }
 
-    /// Reads the value of `properties`. Its copy stays open: without its closing bracket, with repeated keys still in it.
+    /// Reads the value of `properties`.
+    ///
+    /// Its copy stays open: without its closing bracket, with repeated keys still in it.
     private mutating func readProperties() throws(RecordFault) {
-        for field in 0..<KnownField.count { values[field] = ValueReference() }
-        keyTop = 0
-        frames[0] = DecodeScratch.Frame(isObject: true)
-        limitRejection = nil
+        if properties != .absent { forgetProperties() }
         guard byte(at: cursor) == UInt8(ascii: "{") else {
             properties = try copyValue(depthLimit: DecodeScratch.depthLimit, textLimit: .max, isChecked: false).kind
             used = outputStart
@@ -84,6 +83,15 @@ extension RecordReader {
         }
     }
 
+    /// Drops what an earlier record, or an earlier `properties` of this one, left in the buffers.
+    private mutating func forgetProperties() {
+        for field in 0..<KnownField.count { values[field] = ValueReference() }
+        keyTop = 0
+        frames[0] = DecodeScratch.Frame(isObject: true)
+        limitRejection = nil
+        isInsertIDUsable = false
+    }
+
     /// Reads one pair of `properties` and decides whether the copy keeps it.
     @inline(__always)
     private mutating func readProperty() throws(RecordFault) {
@@ -107,7 +115,7 @@ extension RecordReader {
         values[Int(field.rawValue)] = value
         if field.isTakenOut {
             used = pairStart
-        } else if field == .insertID, usableInsertID(value) {
+        } else if field == .insertID, usesInsertID(value) {
             // A former, unusable one that was kept is a repeat of this key.
             for key in 0..<keyTop where keys[key].field == field.rawValue {
                 keys[key].isDropped = true

@@ -25,7 +25,8 @@ extension RecordReader {
         }
         let rest = length &- offset
         if rest > 0 {
-            let word = start &+ offset &+ 8 <= count
+            let word =
+                start &+ offset &+ 8 <= count
                 ? source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
                 : lastWord(start &+ offset, rest)
             target.storeBytes(of: word, toByteOffset: offset &+ 1, as: UInt64.self)
@@ -39,7 +40,8 @@ extension RecordReader {
         return ValueReference(kind: .string, start: start, end: end, cursor: cursor)
     }
 
-    /// The offset of the quote that ends a string: the last byte before the next structural position but for white space.
+    /// The offset of the quote that ends a string: the last byte before the next structural position but for white
+    /// space.
     @inline(__always)
     private func closingQuote(_ start: Int, _ next: Int) throws(RecordFault) -> Int {
         var end = next &- 1

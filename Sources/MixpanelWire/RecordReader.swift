@@ -1,8 +1,8 @@
 /// One walk over the records of a body: validates every byte, takes out the known fields, writes the minified copies.
 ///
-/// The walk goes over the structural positions once, without recursion. It copies as it validates; what must not be kept is
-/// dropped by setting `used` back, so an event costs no allocation. The state of a record is valid from `readRecord` until
-/// the next call of it.
+/// The walk goes over the structural positions once, without recursion. It copies as it validates; what must not be
+/// kept is dropped by setting `used` back, so an event costs no allocation. The state of a record is valid from
+/// `readRecord` until the next call of it.
 struct RecordReader: ~Copyable {
     let scratch: DecodeScratch
     let base: UnsafePointer<UInt8>
@@ -40,6 +40,8 @@ struct RecordReader: ~Copyable {
     var event = ValueReference()
     var properties = ValueReference.Kind.absent
     var isEmptyRecord = false
+    /// Whether the last `$insert_id` was found in order when it was copied.
+    var isInsertIDUsable = false
     /// The first limit that the record breaks (P 6.2, #9); the other checks come before it.
     var limitRejection: RecordRejection?
 

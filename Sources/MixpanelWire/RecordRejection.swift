@@ -43,7 +43,8 @@ struct RecordRejection: Error {
     static func tooManyElements(_ property: String, _ limit: Int, isObject: Bool) -> RecordRejection {
         let unit = isObject ? "keys" : "elements"
         return RecordRejection(
-            field: "properties.\(property)", message: "properties.\(property) is invalid: must have fewer than \(limit) \(unit)")
+            field: "properties.\(property)",
+            message: "properties.\(property) is invalid: must have fewer than \(limit) \(unit)")
     }
 
     static func tooDeep(_ property: String, _ limit: Int) -> RecordRejection {

@@ -79,7 +79,9 @@ package struct RequestOptions: Sendable {
             if separator == UInt8(ascii: ".") {
                 guard takeName() else { return false }
             } else {
-                guard separator == UInt8(ascii: "["), let head = rest.first, (0x30...0x39).contains(head) else { return false }
+                guard separator == UInt8(ascii: "["), let head = rest.first, (0x30...0x39).contains(head) else {
+                    return false
+                }
                 rest = rest.drop { (0x30...0x39).contains($0) }
                 guard rest.popFirst() == UInt8(ascii: "]") else { return false }
             }

@@ -15,6 +15,9 @@ struct StructuralIndex: ~Copyable {
 
     private let native: OpaquePointer?
     private(set) var count = 0
+    /// Whether the positions are our own scan's: right for any text, while simdjson's are right where every backslash
+    /// is in a string.
+    private(set) var isOwnScan = false
 
     init() { native = csimdjson_index_create() }
 
@@ -38,6 +41,7 @@ struct StructuralIndex: ~Copyable {
         guard let native, let base = text.baseAddress else { return text.isEmpty ? .blank : .noMemory }
         switch csimdjson_index_scan(native, base, text.count) {
         case CSIMDJSON_INDEXED:
+            isOwnScan = false
             count = csimdjson_index_count(native)
             return .indexed
         case CSIMDJSON_BLANK: return .blank
@@ -85,6 +89,7 @@ struct StructuralIndex: ~Copyable {
             index += 1
         }
         target[found] = UInt32(truncatingIfNeeded: text.count)
+        isOwnScan = true
         count = found
         return found == 0 ? .blank : .indexed
     }

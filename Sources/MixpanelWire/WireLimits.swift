@@ -18,7 +18,7 @@ package struct WireLimits: Hashable, Sendable {
     package var eventNameBytes = 255
     /// The most bytes of `$insert_id`.
     package var insertIDBytes = 36
-    /// The length that a property's text is cut to, in unicode scalars. Ids are never cut.
+    /// The length that a property's text is cut to, in unicode scalars; ids are never cut.
     package var textScalars = 255
 
     /// The limits of P 6.1.

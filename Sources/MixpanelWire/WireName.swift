@@ -41,12 +41,29 @@ extension StaticString {
     /// Whether a run of bytes is this text.
     @inline(__always)
     func equals(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        guard count == utf8CodeUnitCount else { return false }
-        let own = utf8Start
-        for index in 0..<count where own[index] != bytes[index] { return false }
-        return true
+        count == utf8CodeUnitCount && areEqual(utf8Start, bytes, count)
     }
 
     /// The text's UTF-8.
     var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount) }
+}
+
+/// Whether two runs of bytes are the same, compared eight at a time.
+@inline(__always)
+func areEqual(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    let left = UnsafeRawPointer(a)
+    let right = UnsafeRawPointer(b)
+    var offset = 0
+    while count &- offset >= 8 {
+        guard
+            left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                == right.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        else { return false }
+        offset &+= 8
+    }
+    while offset < count {
+        guard a[offset] == b[offset] else { return false }
+        offset &+= 1
+    }
+    return true
 }

@@ -8,7 +8,12 @@ struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account",
         abstract: "Make and list service accounts.",
-        discussion: "A running server takes changes up within a second.",
+        discussion: """
+            A running server takes changes up within a second.
+
+            EXAMPLE
+              selfsame account create ci.111111.mp-service-account --role 1=admin
+            """,
         subcommands: [Create.self, List.self])
 
     /// `selfsame account create`.
@@ -16,8 +21,8 @@ struct AccountCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a service account with a fresh secret.",
             discussion: """
-                Requests name it by Basic authentication, with the project in the query: ?project_id=NUMBER. Owner and admin \
-                may import and change identities; analyst and consumer may read.
+                Requests name it by Basic authentication, with the project in the query: ?project_id=NUMBER. Owner \
+                and admin may import and change identities; analyst and consumer may read.
 
                 EXAMPLE
                   selfsame account create ci.111111.mp-service-account --role 1=admin --role 2=analyst
@@ -61,7 +66,12 @@ struct AccountCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List service accounts.",
-            discussion: "One line each: name, then roles as number=role. Secrets are kept nowhere.")
+            discussion: """
+                One line each: name, then roles as number=role. Secrets are kept nowhere.
+
+                EXAMPLE
+                  selfsame account list --data /var/lib/selfsame
+                """)
 
         @OptionGroup var store: StoreOptions
 

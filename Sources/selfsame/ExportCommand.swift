@@ -9,8 +9,8 @@ struct ExportCommand: AsyncParsableCommand {
         commandName: "export",
         abstract: "Write events to standard output, one JSON object a line.",
         discussion: """
-            The same rows as /api/2.0/export: each event once, under its canonical id, with $distinct_id_before_identity \
-            where it was sent under another. Days are UTC, and both are included.
+            The same rows as /api/2.0/export: each event once, under its canonical id, with \
+            $distinct_id_before_identity where it was sent under another. Days are UTC, and both are included.
 
             EXAMPLE
               selfsame export --from 2026-01-01 --to 2026-01-31 > january.jsonl

@@ -8,16 +8,16 @@ struct ImportCommand: AsyncParsableCommand {
         commandName: "import",
         abstract: "Import files of events, through the same code as /import.",
         discussion: """
-            A file holds one JSON object a line (NDJSON), one JSON array, or objects one after another; it may be compressed \
-            with gzip. Identity operations in it are decided in the order of the file.
+            A file holds one JSON object a line (NDJSON), one JSON array, or objects one after another; it may be \
+            compressed with gzip. Identity operations in it are decided in the order of the file.
 
-            An import that was stopped can simply be run again: nothing is added twice. For that, a record without $insert_id \
-            gets one made of the hash of its content and its ordinal among identical records of the file. A record without \
-            time is rejected, unless --time-now says to take it: it then gets the time at which the file was last changed, \
-            which is the same on every run.
+            An import that was stopped can simply be run again: nothing is added twice. For that, a record without \
+            $insert_id gets one made of the hash of its content and its ordinal among identical records of the file. \
+            A record without time is rejected, unless --time-now says to take it: it then gets the time at which the \
+            file was last changed, which is the same on every run.
 
-            Rejected records are named on standard error; the status is then 1. The data directory must not be in use by a \
-            running server: send the file to its /import endpoint instead.
+            Rejected records are named on standard error; the status is then 1. The data directory must not be in \
+            use by a running server: send the file to its /import endpoint instead.
 
             EXAMPLES
               selfsame import events.ndjson

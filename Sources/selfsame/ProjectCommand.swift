@@ -8,7 +8,12 @@ struct ProjectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "project",
         abstract: "Make and list projects, and replace their secrets.",
-        discussion: "A running server takes changes up within a second.",
+        discussion: """
+            A running server takes changes up within a second.
+
+            EXAMPLE
+              selfsame project create "Web shop"
+            """,
         subcommands: [Create.self, List.self, Rotate.self])
 
     /// `selfsame project create`.
@@ -16,8 +21,8 @@ struct ProjectCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a project with a fresh token and secret.",
             discussion: """
-                The secret is printed once and kept nowhere: only its digest is stored. A project's identity system cannot \
-                change once it holds data.
+                The secret is printed once and kept nowhere: only its digest is stored. A project's identity system \
+                cannot change once it holds data.
 
                 EXAMPLES
                   selfsame project create "Web shop"
@@ -27,7 +32,9 @@ struct ProjectCommand: AsyncParsableCommand {
         @Argument(help: "The project's name.")
         var name: String
 
-        @Option(name: .long, help: ArgumentHelp("The project's number; the next free one without it.", valueName: "number"))
+        @Option(
+            name: .long,
+            help: ArgumentHelp("The project's number; the next free one without it.", valueName: "number"))
         var id: Int64?
 
         @Option(name: .long, help: "How ids are joined: original, simplified or legacy.")
@@ -63,7 +70,12 @@ struct ProjectCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List projects.",
-            discussion: "One line each: number, name, identity system, token. Secrets are kept nowhere.")
+            discussion: """
+                One line each: number, name, identity system, token. Secrets are kept nowhere.
+
+                EXAMPLE
+                  selfsame project list --data /var/lib/selfsame
+                """)
 
         @OptionGroup var store: StoreOptions
 
@@ -80,7 +92,12 @@ struct ProjectCommand: AsyncParsableCommand {
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give a project a new secret.",
-            discussion: "The old secret stops working, on a running server within a second. The new one is printed once.")
+            discussion: """
+                The old secret stops working, on a running server within a second. The new one is printed once.
+
+                EXAMPLE
+                  selfsame project rotate 1001
+                """)
 
         @Argument(help: "The project's number.")
         var id: Int64

@@ -8,8 +8,8 @@ struct Resolve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the canonical id of each id.",
         discussion: """
-            One line each, in the order given: the id, its canonical id, and how many ids its cluster holds, with tabs \
-            between. An id that took part in no identity operation is its own canonical id.
+            One line each, in the order given: the id, its canonical id, and how many ids its cluster holds, with \
+            tabs between. An id that took part in no identity operation is its own canonical id.
 
             EXAMPLE
               selfsame resolve user-1 4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e

@@ -7,11 +7,11 @@ struct Selfsame: AsyncParsableCommand {
         commandName: "selfsame",
         abstract: "An identity server for product analytics that speaks Mixpanel's API.",
         discussion: """
-            Selfsame takes the events of any Mixpanel SDK, decides which distinct_ids are one someone, keeps the events, and \
-            resolves every id to one canonical id, at once and for all earlier events too.
+            Selfsame takes the events of any Mixpanel SDK, decides which distinct_ids are one someone, keeps the \
+            events, and resolves every id to one canonical id, at once and for all earlier events too.
 
-            Start with `selfsame serve`: on its first start it makes a project, prints the project's token, and shows a first \
-            call to try. Everything is kept in one data directory (./data, or --data).
+            Start with `selfsame serve`: on its first start it makes a project, prints the project's token, and \
+            shows a first call to try. Everything is kept in one data directory (./data, or --data).
 
             EXAMPLES
               selfsame serve --port 8080 --data ./data

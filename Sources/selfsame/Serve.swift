@@ -9,16 +9,17 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the server.",
         discussion: """
-            Settings are taken from the options here, then from variables that begin with SELFSAME_, then from the file that \
-            --config names, then from defaults. Every setting has a key, a variable and a description in \
-            docs/configuration.md; --set gives any of them on the command line. A value that cannot be used stops the start, \
-            and the message names the key and what is allowed.
+            Settings are taken from the options here, then from variables that begin with SELFSAME_, then from the \
+            file that --config names, then from defaults. Every setting has a key, a variable and a description in \
+            docs/configuration.md; --set gives any of them on the command line. A value that cannot be used stops \
+            the start, and the message names the key and what is allowed.
 
-            On the first start with an empty data directory a project is made. Its token is printed; its secret is written to \
-            first-project.txt in the data directory, readable by its owner only, and printed only to a terminal.
+            On the first start with an empty data directory a project is made. Its token is printed; its secret is \
+            written to first-project.txt in the data directory, readable by its owner only, and printed only to a \
+            terminal.
 
-            SIGTERM or SIGINT shuts the server down: it accepts nothing more, commits and answers what has come, closes the \
-            store, and ends with status 0.
+            SIGTERM or SIGINT shuts the server down: it accepts nothing more, commits and answers what has come, \
+            closes the store, and ends with status 0.
 
             EXAMPLES
               selfsame serve
@@ -33,7 +34,8 @@ struct Serve: AsyncParsableCommand {
     @Option(name: .long, help: ArgumentHelp("The address to listen on (server.host).", valueName: "address"))
     var host: String?
 
-    @Option(name: .long, help: ArgumentHelp("The port to listen on; 0 takes a free one (server.port).", valueName: "port"))
+    @Option(
+        name: .long, help: ArgumentHelp("The port to listen on; 0 takes a free one (server.port).", valueName: "port"))
     var port: String?
 
     @Option(
@@ -107,8 +109,8 @@ private struct Greeting: Sendable {
             Try it: make one identity of an anonymous id and a user id,
 
               curl --request POST --url '\(origin)/track' --header 'accept: text/plain' \
-            --header 'content-type: application/x-www-form-urlencoded' --data 'data={"event": "$identify", "properties": \
-            {"$identified_id": "user-1", "$anon_id": "\(anonymous)", "token": "\(first.project.token)"}}'
+            --header 'content-type: application/x-www-form-urlencoded' --data 'data={"event": "$identify", \
+            "properties": {"$identified_id": "user-1", "$anon_id": "\(anonymous)", "token": "\(first.project.token)"}}'
 
             and see the result:
 

@@ -61,14 +61,22 @@ def new_anonymous_id(randomness=random):
 
 
 def strict_json(text):
-    """Parses JSON, and fails where an object has a key twice."""
+    """Parses JSON, and fails where an object has a key twice, or a number is none of JSON's."""
 
     def members(pairs):
         keys = [key for key, _ in pairs]
         assert len(keys) == len(set(keys)), f"a key stands twice in one object: {keys}"
         return dict(pairs)
 
-    return json.loads(text, object_pairs_hook=members)
+    def constant(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, object_pairs_hook=members, parse_constant=constant)
+
+
+def json_lines(text):
+    """The objects of a JSONL text. (`splitlines` would also split at U+2028, which JSON leaves as it is.)"""
+    return [strict_json(line) for line in text.split("\n") if line]
 
 
 def run_command(*arguments, env=None, cwd=None, timeout=120):
@@ -284,7 +292,7 @@ class Server:
         """The exported events of a range of days."""
         answer = self.read("/api/2.0/export", from_date=first, to_date=last, **query)
         assert answer.status == 200, answer
-        return [strict_json(line) for line in answer.text.splitlines()]
+        return json_lines(answer.text)
 
     def peak_memory(self):
         """The most memory that the server ever had, in bytes."""
@@ -296,8 +304,7 @@ class Server:
 
 def clusters_of_mappings(text):
     clusters = defaultdict(set)
-    for line in text.splitlines():
-        row = strict_json(line)
+    for row in json_lines(text):
         clusters[row["canonical_id"]].add(row["distinct_id"])
     for canonical, members in clusters.items():
         assert canonical in members, f"{canonical} stands for a cluster that it is not in"

@@ -6,7 +6,7 @@ import json
 import threading
 
 import pytest
-from conftest import FIXTURE, ORIGINAL, basic, insert_ids, new_anonymous_id, strict_json
+from conftest import FIXTURE, ORIGINAL, basic, insert_ids, json_lines, new_anonymous_id
 
 DAY_START = 1_600_041_600  # 2020-09-14T00:00:00Z
 DAY = 86_400
@@ -25,13 +25,13 @@ def by_event(rows):
 
 
 def test_a_row(running):
-    sent = {"time": DAY_START + 5.25, "$insert_id": "one", "text": "Größe ✓ 😀", "n": 12345678901234567890, "f": 0.1,
-            "list": [1, "two", None, {"three": 3}], "none": None, "yes": True}
+    sent = {"time": DAY_START + 5.25, "$insert_id": "one", "text": "Größe ✓ 😀", "n": 12345678901234567890,
+            "f": 0.1, "list": [1, "two", None, {"three": 3}], "none": None, "yes": True}
     assert running.track([ORIGINAL.event("Clicked", "user", **sent)]).text == "1"
     assert running.import_([ORIGINAL.event("Imported", "user", **{**sent, "$insert_id": "two"})]).status == 200
     answer = running.read("/api/2.0/export", from_date="2020-09-14", to_date="2020-09-14")
     assert answer.headers["content-type"].startswith("text/plain")
-    rows = by_event(map(strict_json, answer.text.splitlines()))
+    rows = by_event(json_lines(answer.text))
     for name, endpoint, insert_id in (("Clicked", "/track", "one"), ("Imported", "/import", "two")):
         row = rows[name]
         for key in ("text", "n", "f", "list", "none", "yes"):
@@ -102,8 +102,11 @@ def test_the_latest_copy_is_the_one(running):
 
 
 def test_days_are_included_at_both_ends(running):
-    times = [DAY_START - 1, DAY_START, DAY_START + DAY - 1, DAY_START + DAY, DAY_START + 2 * DAY - 1, DAY_START + 2 * DAY]
-    running.track([ORIGINAL.event("Clicked", "user", time=moment, **{"$insert_id": f"t{n}"}) for n, moment in enumerate(times)])
+    next_day, after = DAY_START + DAY, DAY_START + 2 * DAY
+    times = [DAY_START - 1, DAY_START, next_day - 1, next_day, after - 1, after]
+    running.track([
+        ORIGINAL.event("Clicked", "user", time=moment, **{"$insert_id": f"t{n}"}) for n, moment in enumerate(times)
+    ])
     assert insert_ids(running.export("2020-09-14", "2020-09-15")) == ["t1", "t2", "t3", "t4"], "in the order of time"
     assert insert_ids(running.export("2020-09-14", "2020-09-14")) == ["t1", "t2"]
     assert insert_ids(running.export("2020-09-13", "2020-09-13")) == ["t0"]
@@ -140,7 +143,8 @@ def test_credentials_are_needed(running):
 
 def test_options(running):
     running.track([
-        ORIGINAL.event(f"Event {n % 3}", "user", time=DAY_START + n + 0.007, **{"$insert_id": f"e{n}"}) for n in range(9)
+        ORIGINAL.event(f"Event {n % 3}", "user", time=DAY_START + n + 0.007, **{"$insert_id": f"e{n}"})
+        for n in range(9)
     ])
     assert [row["properties"]["time"] for row in running.export(limit=2)] == [DAY_START, DAY_START + 1]
     assert [row["properties"]["time"] for row in running.export(time_in_ms="true", limit=2)] == [
@@ -172,7 +176,8 @@ def test_no_key_stands_twice(running):
 
 
 def test_strange_text_comes_back(running):
-    texts = ["\u0000\u0001\u001f\u007f", '"\\/\b\f\n\r\t', "\u2028\u2029", "e\u0301", "\u00e9", "\U0001F469\u200d\U0001F680", "\ufeff"]
+    texts = ["\u0000\u0001\u001f\u007f", '"\\/\b\f\n\r\t', "\u2028\u2029", "e\u0301", "\u00e9",
+             "\U0001F469\u200d\U0001F680", "\ufeff"]
     records = [ORIGINAL.event(text + " event", "id " + text, **{"key " + text: text, "$insert_id": f"s{n}"})
                for n, text in enumerate(texts)]
     assert running.track(records).text == "1"
@@ -196,7 +201,8 @@ COUNT = 20_000
 def test_a_long_export_with_a_slow_reader_and_ingest(running):
     for start in range(0, COUNT, 2000):
         answer = running.import_([
-            ORIGINAL.event("Bulk", f"id-{n % 100}", time=DAY_START + n, n=n, filler="x" * 200, **{"$insert_id": f"b{n}"})
+            ORIGINAL.event(
+                "Bulk", f"id-{n % 100}", time=DAY_START + n, n=n, filler="x" * 200, **{"$insert_id": f"b{n}"})
             for n in range(start, start + 2000)
         ], compress=True)
         assert answer.status == 200, answer
@@ -241,7 +247,7 @@ def test_a_long_export_with_a_slow_reader_and_ingest(running):
         stop.set()
         thread.join(60)
         connection.close()
-    rows = [strict_json(line) for line in text.decode().splitlines()]
+    rows = json_lines(text.decode())
     assert [row["properties"]["n"] for row in rows] == list(range(COUNT))
     for row in rows:
         own = f"id-{row['properties']['n'] % 100}"
@@ -258,7 +264,8 @@ def test_a_reader_that_leaves_does_no_harm(running):
     ])
     for _ in range(20):
         connection = running.connection()
-        connection.request("GET", "/api/2.0/export?from_date=2020-09-14&to_date=2020-09-14", headers=basic(ORIGINAL.secret))
+        connection.request(
+            "GET", "/api/2.0/export?from_date=2020-09-14&to_date=2020-09-14", headers=basic(ORIGINAL.secret))
         response = connection.getresponse()
         assert response.status == 200 and len(response.read(1000)) == 1000
         response.close()
@@ -274,9 +281,11 @@ def test_gzip_is_sent_where_it_is_asked_for(running):
 
     running.track([ORIGINAL.event("Clicked", "user", time=DAY_START, **{"$insert_id": "one"})])
     assert "content-encoding" not in get({"Accept-Encoding": "gzip"}).headers, "shorter than 1,400 bytes"
-    running.track([ORIGINAL.event("Clicked", "user", time=DAY_START + n, **{"$insert_id": f"g{n}"}) for n in range(100)])
+    running.track([
+        ORIGINAL.event("Clicked", "user", time=DAY_START + n, **{"$insert_id": f"g{n}"}) for n in range(100)
+    ])
     plain, packed = get({}), get({"Accept-Encoding": "gzip"})
-    assert "content-encoding" not in plain.headers and len(plain.text.splitlines()) == 101
+    assert "content-encoding" not in plain.headers and len(json_lines(plain.text)) == 101
     assert packed.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed.body) == plain.body
 

@@ -19,7 +19,6 @@ from conftest import FIXTURE, ORIGINAL, insert_ids, wait_until
 
 MEGABYTE = 1 << 20
 BODY_LIMIT = 10 * MEGABYTE
-TOO_LARGE = f"request exceeds max limit of {BODY_LIMIT} bytes"
 
 
 @pytest.fixture
@@ -45,23 +44,31 @@ def assert_alive(server):
     assert server.request("GET", "/health").status == 200
 
 
-def assert_import_error(answer, status, name, error=None):
-    """An error of /import (P 4.4)."""
+def assert_error(answer, status, name, error=None):
+    """An error by its status, on /import and on /track alike (P 4.4)."""
     assert answer.status == status, answer
     assert answer.headers["content-type"].startswith("application/json")
+    assert set(answer.json) == {"code", "error", "status"}
     assert (answer.json["code"], answer.json["status"]) == (status, name)
     assert isinstance(answer.json["error"], str) and answer.json["error"]
     if error:
         assert answer.json["error"] == error
 
 
-def assert_client_error(answer, status, error=None):
-    """An error of any other path (P 4.6)."""
-    assert answer.status == status, answer
-    assert answer.headers["content-type"].startswith("application/json")
-    assert set(answer.json) == {"error", "status"} and answer.json["status"] == "error"
-    if error:
-        assert answer.json["error"] == error
+def assert_too_large(answer, limit=BODY_LIMIT):
+    assert_error(answer, 413, "Request Entity Too Large", f"request exceeds max limit of {limit} bytes")
+
+
+def assert_too_many(answer):
+    assert_error(
+        answer, 429, "Too Many Requests",
+        "Project exceeded rate limits. Please retry the request with exponential backoff.")
+    assert is_whole_number(answer.headers.get("retry-after")), answer
+
+
+def assert_unavailable(answer):
+    assert_error(answer, 503, "Service Unavailable")
+    assert is_whole_number(answer.headers.get("retry-after")), answer
 
 
 def big_body(size):
@@ -77,11 +84,9 @@ def test_a_body_over_the_limit_is_413(running, compress):
     if compress:
         body, headers = gzip.compress(body, 1), {"Content-Encoding": "gzip"}
         assert len(body) < MEGABYTE
-    assert_client_error(running.track(body, headers=headers), 413, TOO_LARGE)
-    assert_client_error(running.track(body, {"strict": 1}, headers), 413, TOO_LARGE)
-    for query in ({"strict": 1}, {"strict": 0, "verbose": 1}):
-        answer = running.import_(body, query, headers)
-        assert_import_error(answer, 413, "Request Entity Too Large", TOO_LARGE)
+    for query in ({}, {"strict": 1}, {"strict": 0, "verbose": 1}):
+        assert_too_large(running.track(body, query, headers))
+        assert_too_large(running.import_(body, query, headers))
     assert running.export() == []
     assert_alive(running)
 
@@ -92,22 +97,21 @@ def test_a_body_over_the_limit_in_chunks_is_413(running):
             yield b" " * MEGABYTE
 
     answer = running.request("POST", "/track", chunks(), {"Content-Type": "application/json"})
-    assert_client_error(answer, 413, TOO_LARGE)
+    assert_too_large(answer)
 
 
 def test_a_body_at_the_limit_is_taken(running):
     body = json.dumps(events(100, 6000)).encode()
     body = body.ljust(BODY_LIMIT)
     assert running.track(body).text == "1"
-    assert_client_error(running.track(body + b" "), 413, TOO_LARGE)
+    assert_too_large(running.track(body + b" "))
     packed = gzip.compress(body, 1)
     assert running.track(packed, headers={"Content-Encoding": "gzip"}).text == "1"
 
 
 def test_the_limit_is_a_setting(server):
     running = server("--sandbox", "--config", FIXTURE, "--set", "ingest.bodySizeLimitBytes=5000", project=ORIGINAL)
-    answer = running.track(b" " * 5001)
-    assert_client_error(answer, 413, "request exceeds max limit of 5000 bytes")
+    assert_too_large(running.track(b" " * 5001), 5000)
     assert running.track(events(1)).text == "1"
 
 
@@ -188,8 +192,8 @@ def test_three_levels_are_taken_and_four_refused(running):
 def test_two_thousand_records_are_the_limit(running):
     assert running.track(events(2001)).text == "0"
     answer = running.import_(events(2001))
-    assert_import_error(answer, 413, "Request Entity Too Large", "request exceeds max limit of 2000 records")
-    assert_import_error(running.import_(events(2001), {}), 413, "Request Entity Too Large")
+    assert_error(answer, 413, "Request Entity Too Large", "request exceeds max limit of 2000 records")
+    assert_error(running.import_(events(2001), {}), 413, "Request Entity Too Large")
     assert running.export() == []
     assert running.track(events(2000)).text == "1"
     assert running.import_(events(2000)).json == {"code": 200, "num_records_imported": 2000, "status": "OK"}
@@ -206,14 +210,18 @@ JSON_TYPE = {"Content-Type": "application/json"}
 FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 GZIP_TYPE = {**JSON_TYPE, "Content-Encoding": "gzip"}
 PACKED = gzip.compress(json.dumps(events(3)).encode())
-UNREADABLE = {
-    "empty": (b"", JSON_TYPE),
+EMPTY = {
+    "nothing": (b"", JSON_TYPE),
     "blank": (b" \r\n\t ", JSON_TYPE),
-    "word": (b"hello", JSON_TYPE),
     "null": (b"null", JSON_TYPE),
     "number": (b"17", JSON_TYPE),
     "text": (b'"text"', JSON_TYPE),
     "empty array": (b"[]", JSON_TYPE),
+    "form without data": (b"verbose=0&other=1", FORM_TYPE),
+    "form with empty data": (b"data=", FORM_TYPE),
+}
+UNREADABLE = {
+    "word": (b"hello", JSON_TYPE),
     "invalid UTF-8": (b'[{"event":"\xff\xfe","properties":{"token":"' + ORIGINAL.token.encode() + b'"}}]', JSON_TYPE),
     "not gzip": (b'[{"event":"e"}]', GZIP_TYPE),
     "half of gzip": (PACKED[: len(PACKED) // 2], GZIP_TYPE),
@@ -221,22 +229,24 @@ UNREADABLE = {
     "gzip with a wrong checksum": (PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], GZIP_TYPE),
     "gzip and more": (PACKED + b"more", GZIP_TYPE),
     "unknown encoding": (json.dumps(events(1)).encode(), {**JSON_TYPE, "Content-Encoding": "br"}),
-    "form without data": (b"verbose=0&other=1", FORM_TYPE),
-    "form with empty data": (b"data=", FORM_TYPE),
     "form without base64": (b"data=%25%25%25", FORM_TYPE),
     "base64 without JSON": (b"data=" + base64.b64encode(b"hello there"), FORM_TYPE),
     "text without base64": (b"!!!!", {"Content-Type": "text/plain"}),
 }
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
-def test_an_unreadable_body(running, name):
-    body, headers = UNREADABLE[name]
+@pytest.mark.parametrize("name", [*EMPTY, *UNREADABLE])
+def test_a_body_without_records(running, name):
+    body, headers = {**EMPTY, **UNREADABLE}[name]
     plain = running.track(body, headers=headers)
     assert (plain.status, plain.text) == (200, "0")
     assert plain.headers["content-type"] == "text/plain; charset=utf-8"
     verbose = running.track(body, {"verbose": 1}, headers)
-    assert (verbose.status, verbose.json) == (200, {"error": "data, missing or empty", "status": 0})
+    assert verbose.status == 200 and set(verbose.json) == {"error", "status"} and verbose.json["status"] == 0
+    if name in EMPTY:
+        assert verbose.json["error"] == "data, missing or empty"
+    else:
+        assert isinstance(verbose.json["error"], str) and verbose.json["error"]
     strict_track = running.track(body, {"strict": 1}, headers)
     assert (strict_track.status, strict_track.json["code"]) == (200, 400)
     for answer in (strict_track, running.import_(body, headers=headers)):
@@ -322,7 +332,8 @@ def test_malformed_http_is_refused(running, name):
 @pytest.mark.parametrize("request_start", [
     b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ", b"GET /", b"POST /track HTTP/1.1\r\n",
 ], ids=["one header", "target", "many headers"])
-def test_headers_without_end_are_cut_off(running, request_start):
+def test_headers_without_end_are_cut_off(server, request_start):
+    running = server("--sandbox", "--config", FIXTURE, "--set", "server.idleTimeoutSeconds=1", project=ORIGINAL)
     filler = b"x" * 65536 if not request_start.endswith(b"\r\n") else b"Name: value\r\n" * 5000
     before, sent, received = running.peak_memory(), 0, b""
     with socket.create_connection(("127.0.0.1", running.port), 20) as connection:
@@ -330,10 +341,13 @@ def test_headers_without_end_are_cut_off(running, request_start):
             connection.sendall(request_start)
             while sent < 64 * MEGABYTE:
                 sent += connection.send(filler)
+        except ConnectionError:
+            pass
+        try:
             received = connection.recv(1000)
         except ConnectionError:
             pass
-    assert sent < 64 * MEGABYTE or received.split()[1:2] in ([], [b"400"], [b"413"], [b"414"], [b"431"]), received
+    assert sent < 64 * MEGABYTE or received == b"" or received.split()[1].startswith(b"4"), received
     assert running.peak_memory() - before < 50 * MEGABYTE
     assert_alive(running)
 
@@ -365,7 +379,8 @@ def test_an_idle_kept_alive_connection_is_closed(server):
 
 
 def test_bodies_in_flight_have_a_limit(server):
-    running = server("--sandbox", "--config", FIXTURE, "--set", f"ingest.inFlightLimitBytes={MEGABYTE}", project=ORIGINAL)
+    running = server(
+        "--sandbox", "--config", FIXTURE, "--set", f"ingest.inFlightLimitBytes={MEGABYTE}", project=ORIGINAL)
     body = json.dumps(events(1)).encode().ljust(1_000_000)
     small = json.dumps(events(1)).encode().ljust(200_000)
     assert running.track(small).text == "1"
@@ -378,13 +393,8 @@ def test_bodies_in_flight_have_a_limit(server):
             return answer if answer.status == 429 else None
 
         answer = wait_until(refused, 30, "a refusal")
-        assert_client_error(answer, 429)
-        assert is_whole_number(answer.headers.get("retry-after")), answer
-        answer = running.import_(small)
-        assert_import_error(
-            answer, 429, "Too Many Requests",
-            "Project exceeded rate limits. Please retry the request with exponential backoff.")
-        assert is_whole_number(answer.headers.get("retry-after")), answer
+        assert_too_many(answer)
+        assert_too_many(running.import_(small))
         # What needs no room is answered.
         assert_alive(running)
         slow.sendall(body[-1:])
@@ -425,10 +435,7 @@ def test_the_queue_has_a_limit(server, data):
             assert keys <= stored
         else:
             assert stored.isdisjoint(keys)
-            assert is_whole_number(answer.headers.get("retry-after")), answer
-            assert_import_error(
-                answer, 429, "Too Many Requests",
-                "Project exceeded rate limits. Please retry the request with exponential backoff.")
+            assert_too_many(answer)
     assert running.import_(bodies[0]).status == 200
 
 
@@ -437,9 +444,7 @@ def test_a_store_that_another_process_holds_is_503(server, data):
     lock = sqlite3.connect(data / "selfsame.sqlite", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     try:
-        answer = running.track(events(1, project=running.project))
-        assert_client_error(answer, 503)
-        assert is_whole_number(answer.headers.get("retry-after")), answer
+        assert_unavailable(running.track(events(1, project=running.project)))
         assert running.read("/identity/resolve", distinct_id="user").status == 200
     finally:
         lock.execute("ROLLBACK")
@@ -487,11 +492,7 @@ def fill(server, randomness):
             acknowledged += keys
         else:
             refused += keys
-            if number % 2:
-                assert_import_error(answer, 503, "Service Unavailable")
-            else:
-                assert_client_error(answer, 503)
-            assert is_whole_number(answer.headers.get("retry-after")), answer
+            assert_unavailable(answer)
             if len(refused) > 100:
                 return acknowledged, refused
     raise AssertionError("the store never became full")
@@ -505,7 +506,7 @@ def check_full(server, acknowledged):
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_full_disk_loses_nothing(server, data, small_disk, end):
+def test_a_full_disk_loses_nothing(small_disk, server, data, end):
     place, make_room = small_disk or (data, lambda: None)
     running = server(data=place / "data", prepare=None if small_disk else limit_file_size)
     acknowledged, refused = fill(running, random.Random(1))

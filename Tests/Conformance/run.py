@@ -48,7 +48,7 @@ class Client:
                     raise
 
     def read(self, mode, path, **query):
-        """Asks one of the paths that read, with the secret of the project of that mode, and returns the body as text."""
+        """Asks one of the paths that read, as the project of that mode, and returns the body as text."""
         credentials = base64.b64encode(f"{SECRETS[mode]}:".encode()).decode()
         status, _, body = self.send("GET", path, query, {"Authorization": f"Basic {credentials}"})
         if status != 200:
@@ -56,7 +56,8 @@ class Client:
         return body.decode()
 
     def read_lines(self, mode, path, **query):
-        return [json.loads(line) for line in self.read(mode, path, **query).splitlines() if line]
+        # JSON leaves U+2028 as it is, and `splitlines` would split there.
+        return [json.loads(line) for line in self.read(mode, path, **query).split("\n") if line]
 
     def prepare(self):
         """Empties the store and stops the clock."""
@@ -334,7 +335,8 @@ def main():
         found = faults(client, vector)
         passed, failed = passed + (not found), failed + bool(found)
         if found or options.verbose:
-            print(f"{'FAIL' if found else 'pass'} {vector['id']} (P {vector['ref']}, {vector['confidence']}): {vector['title']}")
+            verdict = "FAIL" if found else "pass"
+            print(f"{verdict} {vector['id']} (P {vector['ref']}, {vector['confidence']}): {vector['title']}")
         for fault in found[:5]:
             print(f"     {fault}")
     print(f"{passed} passed, {failed} failed")

@@ -16,7 +16,8 @@ struct EventBatchTests {
     }
 
     @Test func `only an event with a verb and both ids states something`() {
-        var batch = EventBatch(origin: EventBatch.Origin(endpoint: .import, principal: "secret"), receivedMilliseconds: 7)
+        let origin = EventBatch.Origin(endpoint: .import, principal: "secret")
+        var batch = EventBatch(origin: origin, receivedMilliseconds: 7)
         var event = EventBatch.Event(project: ProjectID(3))
         #expect(batch.identityEvent(of: event) == nil)
         event.primaryID = batch.append("U1".utf8)

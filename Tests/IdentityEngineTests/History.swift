@@ -1,7 +1,9 @@
 import IdentityEngine
 import Testing
 
-/// An index, and what was decided to make it. Ids go by short names: see `DistinctID.init(named:)`.
+/// An index, and what was decided to make it.
+///
+/// Ids go by short names: see `DistinctID.init(named:)`.
 struct History {
     var index = IdentityIndex()
     var rules: MergeRules
@@ -21,7 +23,9 @@ struct History {
         return decision
     }
 
-    /// Blocks a pair, as an unmerge does. Both ids must have a row.
+    /// Blocks a pair, as an unmerge does.
+    ///
+    /// Both ids must have a row.
     mutating func block(_ a: String, _ b: String) throws {
         let keys = try [a, b].map { try #require(index.node(for: DistinctID(named: $0))).key }
         index.admit(blockedPair: keys[0], keys[1])

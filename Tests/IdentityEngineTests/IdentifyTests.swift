@@ -21,7 +21,7 @@ struct IdentifyTests {
         DecisionCase(
             "3, through a third", [.merge("U1", "A1"), .merge("A1", "A2")],
             .identify("U1", "A2"), .redundant, 3, ["U1 A1 A2"]),
-        DecisionCase("3, the other way round", [.identify("A2", "A1")], .identify("A1", "A2"), .redundant, 2, ["A2 A1"]),
+        DecisionCase("3, the other way", [.identify("A2", "A1")], .identify("A1", "A2"), .redundant, 2, ["A2 A1"]),
         DecisionCase(
             "3 before 4, the cluster holds another identified id",
             [.identify("U1", "A1"), .identify("U2", "A2"), .merge("U1", "U2")],
@@ -113,9 +113,8 @@ struct IdentifyTests {
             [
                 (.identify("A2", "A1"), .merged), (.identify("U1", "A2"), assigned), (.merge("U1", "A2"), .merged),
             ], ["A2 A1 U1"]),
-        Example("i, form", [(.identify("U1", "U1"), .refused(.sameIDs)), (.identify("U2", "A1"), .merged)], ["U1", "U2 A1"]),
         Example(
-            "i, assignment",
+            "i, where the identified id is one that stays free",
             [
                 (.identify("U1", "A1"), .merged), (.identify("A3", "A1"), assigned), (.identify("U2", "A3"), .merged),
             ], ["U1 A1", "U2 A3"]),
@@ -128,10 +127,16 @@ struct IdentifyTests {
         #expect(history.clusters == example.clusters)
     }
 
-    @Test func `a refusal for size leaves the anonymous id free`() {
+    /// Example i.
+    @Test func `a refusal leaves the anonymous id free`() throws {
         var history = History(MergeRules(maxClusterSize: 2), [.identify("U1", "A1")])
         #expect(history.decide(.identify("U1", "A2")).outcome == .refused(.manyIDs))
         #expect(history.decide(.identify("U2", "A2")).outcome == .merged)
+
+        history = History(MergeRules(), [.merge("U1", "x"), .merge("A1", "y")])
+        try history.block("U1", "A1")
+        #expect(history.decide(.identify("U1", "A1")).outcome == .refused(.linkRevoked))
+        #expect(history.decide(.identify("U2", "A1")).outcome == .merged)
     }
 
     /// The columns of the table in P 7.3, as the reading R3 has them.

@@ -9,14 +9,17 @@ struct MergeTests {
         DecisionCase("1, repeat", [.merge("a", "b")], .merge("a", "b"), .repeated, 2, ["a b"]),
         DecisionCase("1, the other way round", [.merge("a", "b")], .merge("b", "a"), .redundant, 2, ["a b"]),
         DecisionCase("1, by an alias", [.alias("b", of: "a")], .merge("a", "b"), .redundant, 2, ["a b"]),
-        DecisionCase("1, through a third", [.merge("a", "b"), .merge("b", "c")], .merge("a", "c"), .redundant, 3, ["a b c"]),
+        DecisionCase(
+            "1, through a third", [.merge("a", "b"), .merge("b", "c")],
+            .merge("a", "c"), .redundant, 3, ["a b c"]),
         DecisionCase("3, two new ids", [], .merge("a", "b"), .merged, 2, ["a b"]),
         DecisionCase("3, two anonymous ids", [], .merge("A2", "A1"), .merged, 2, ["A2 A1"]),
         DecisionCase(
             "3, two identified ids", [.identify("U1", "A1"), .identify("U2", "A2")],
             .merge("U2", "U1"), .merged, 4, ["U1 A1 A2 U2"]),
         DecisionCase(
-            "3, ids that differ in case (7.6-4)", [.identify("U1", "A1")], .merge("u1", "U1"), .merged, 3, ["U1 A1 u1"]),
+            "3, ids that differ in case (7.6-4)", [.identify("U1", "A1")], .merge("u1", "U1"), .merged, 3,
+            ["U1 A1 u1"]),
         DecisionCase(
             "3, a device id is an id like any other (7.6-6)", [.merge("$device:A1", "x")],
             .merge("A1", "y"), .merged, 2, ["$device:A1 x", "y A1"]),

@@ -1,7 +1,7 @@
 import IdentityEngine
 
-/// P 7 to 9 once more, said as plainly as can be, to be compared with the index: a list of links, sets of ids, and everything
-/// else computed anew from them each time.
+/// P 7 to 9 once more, said as plainly as can be, to be compared with the index: a list of links, sets of ids, and
+/// everything else computed anew from them each time.
 struct NaiveProject {
     struct Link {
         let sequence: Int64
@@ -138,16 +138,17 @@ extension NaiveProject {
 
     func canonicalID(of id: DistinctID) -> DistinctID {
         if rules.system == .legacy { return mapped(id) }
-        let members = cluster(of: id)
-        return members.min { rank(of: $0) < rank(of: $1) } ?? id
+        let used = used()
+        let ranks = cluster(of: id).map { (id: $0, rank: rank(of: $0, used)) }
+        return ranks.min { $0.rank < $1.rank }?.id ?? id
     }
 
     /// (class, order) of P 7.8-1.
-    private func rank(of id: DistinctID) -> (Int, Int64, Int) {
+    private func rank(of id: DistinctID, _ used: Set<DistinctID>) -> (Int, Int64, Int) {
         guard let first = links.first(where: { $0.event.primary == id || $0.event.secondary == id }) else {
             return (3, 0, 0)
         }
-        let rankClass = used().contains(id) ? 0 : rows[id]?.isAnonymousForm == true ? 2 : 1
+        let rankClass = used.contains(id) ? 0 : rows[id]?.isAnonymousForm == true ? 2 : 1
         return (rankClass, first.sequence, first.event.primary == id ? 0 : 1)
     }
 

@@ -104,7 +104,7 @@ extension RandomHistory {
         for (sequence, state) in states.enumerated() {
             for (id, canonicalID) in state.canonicalIDs {
                 let found = index.canonicalID(of: id, asOf: Int64(sequence))
-                if found != canonicalID { return "\(id.name) was \(found.name), not \(canonicalID.name), at \(sequence)" }
+                guard found == canonicalID else { return "\(id.name) was \(found.name) at \(sequence)" }
                 guard let node = index.node(for: id), node.firstSequence <= sequence else { continue }
                 let members = index.members(of: node, asOf: sequence == states.count - 1 ? .max : Int64(sequence))
                 if Set(members) != state.clusters[id] || Set(members).count != members.count {
@@ -115,8 +115,8 @@ extension RandomHistory {
         return nil
     }
 
-    /// Decides each step in an index that holds no more than the contract of `decide` asks for, as a durable store does,
-    /// and says whether what it hands out to be written comes to the rows of one index that holds all.
+    /// Decides each step in an index that holds no more than the contract of `decide` asks for, as a durable store
+    /// does, and says whether what it hands out to be written comes to the rows of one index that holds all.
     static func differenceWhenLoaded(_ history: RandomHistory) -> String? {
         var whole = History(history.rules)
         var rows: [NodeKey: Node] = [:]

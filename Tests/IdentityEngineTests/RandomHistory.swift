@@ -43,10 +43,10 @@ struct RandomHistory {
 
     var ids: [DistinctID] { Array(Set(primaries + secondaries)).sorted() }
 
-    private static let ids =
-        ((1...8).map { DistinctID(named: "A\($0)") }
-            + ["u1", "u2", "U1", "6", "$device:7", "caf\u{e9}", "cafe\u{301}", "18b9c5d1f2a-0c-1e-1f-18b9c5d1f2b"]
-            .map { DistinctID($0) }).sorted()
+    private static let ids = [
+        "A1", "A2", "A3", "A4", "A5", "A6", "A7", "18b9c5d1f2a-0c-1e-1f-18b9c5d1f2b",
+        "u1", "u2", "U1", "U2", "6", "$device:7", "caf\u{e9}", "cafe\u{301}",
+    ].map { DistinctID(named: $0) }
 
     private static let devices = (1...8).map { DistinctID("$device:\($0)") }
 

@@ -24,8 +24,9 @@ struct RandomHistoryTests {
     @Test func `random histories come to every outcome`() {
         for system in IdentitySystem.allCases {
             var seen: Set<Verdict> = []
-            for number in 0..<1000 {
-                seen.formUnion(RandomHistory.play(RandomHistory(system, seed: runSeed &+ number)).decisions.map(Verdict.init))
+            for number: UInt64 in 0..<1000 {
+                let play = RandomHistory.play(RandomHistory(system, seed: runSeed &+ number))
+                seen.formUnion(play.decisions.map { Verdict($0) })
             }
             let expected: Set<Verdict> =
                 switch system {

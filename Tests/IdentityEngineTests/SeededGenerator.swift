@@ -1,6 +1,8 @@
 import Foundation
 
-/// The seed of this run's random histories: `SELFSAME_SEED`, or another at each run. Every failure prints it.
+/// The seed of this run's random histories: `SELFSAME_SEED`, or another at each run.
+///
+/// Every failure prints it.
 let runSeed: UInt64 = {
     let given = ProcessInfo.processInfo.environment["SELFSAME_SEED"].flatMap { UInt64($0) }
     let seed = given ?? UInt64.random(in: 0...999_999_999)

@@ -1,7 +1,9 @@
 import IdentityEngine
 import Testing
 
-/// SipHash-2-4-128 as its authors define it. Stored keys depend on every bit.
+/// SipHash-2-4-128 as its authors define it.
+///
+/// Stored keys depend on every bit.
 struct StableHashTests {
     /// The authors' vectors: key 00 01 … 0f, and at place n the hash of the n bytes 00 01 … n-1.
     static let vectors = [

@@ -24,13 +24,14 @@ private final class ObstructedStore: Store {
     ) async throws(StoreError) -> [CommitResult] {
         groups.withLock { $0.append(group.count) }
         for await _ in gate { break }
-        let isPoisoned = group.contains { batch in batch.events.contains { Array(batch.bytes[$0.name.range]) == poison } }
+        let isPoisoned = group.contains { batch in batch.events.contains { Array(batch.bytes[$0.name.range]) == poison }
+        }
         if isPoisoned { throw StoreError(code, "refused for the test") }
         return try await inner.commit(group, by: rules, nowMilliseconds: nowMilliseconds)
     }
 
     func read<Value: Sendable>(
-        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Value
+        _ body: @escaping @Sendable (any StoreSnapshot) throws(StoreError) -> Value
     ) async throws(StoreError) -> Value { try await inner.read(body) }
 
     func projects() async throws(StoreError) -> [ProjectRecord] { try await inner.projects() }
@@ -56,7 +57,8 @@ private final class ObstructedStore: Store {
         let store = ObstructedStore(code: code, gate: stream)
         try await store.save(
             ProjectRecord(
-                id: Self.project, name: "p", token: "t", secretDigest: [1], rules: MergeRules(), createdMilliseconds: 0))
+                id: Self.project, name: "p", token: "t", secretDigest: [1], rules: MergeRules(), createdMilliseconds: 0)
+        )
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let directory = try await ProjectDirectory(store: store, secretKey: SecretKey(), logger: logger)
         let committer = Committer(

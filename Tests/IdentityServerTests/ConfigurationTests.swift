@@ -45,7 +45,8 @@ import Testing
         let configuration = try load(
             yaml: """
                 projects:
-                  - {id: 7, token: 00012345, secret: 1e10, identity: {system: simplified, maxClusterSize: 0, anonForm: any}}
+                  - {id: 7, token: 00012345, secret: 1e10,
+                     identity: {system: simplified, maxClusterSize: 0, anonForm: any}}
                 accounts:
                   - {username: a.1, secret: 0x10, roles: {7: admin}}
                 """)
@@ -101,7 +102,8 @@ import Testing
         let error = #expect(throws: ConfigurationError.self) {
             try load(one.flags, environment: one.environment, yaml: one.yaml)
         }
-        for part in one.parts { #expect(error?.message.contains(part) == true, "\(error?.message ?? "") lacks \(part)") }
+        let message = error?.message ?? ""
+        for part in one.parts { #expect(message.contains(part), "\(message) lacks \(part)") }
     }
 
     @Test func `the variable of a key is in upper case with underscores`() {

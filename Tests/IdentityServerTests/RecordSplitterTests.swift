@@ -21,13 +21,18 @@ import Testing
         Case("the last line without an end", "{\"a\":1}\n{\"b\":2}", ["{\"a\":1}", "{\"b\":2}"]),
         Case("blank lines between", "{\"a\":1}\n\n  \n{\"b\":2}", ["{\"a\":1}", "{\"b\":2}"]),
         Case("a byte order mark", "\u{FEFF}{\"a\":1}\n", ["{\"a\":1}"]),
-        Case("a broken line costs its neighbours nothing", "{}\n{\"a\":\"x\n{\"b\":[\n{\"c\":3}", ["{}", "{\"a\":\"x", "{\"b\":[", "{\"c\":3}"]),
+        Case(
+            "a broken line costs its neighbours nothing", "{}\n{\"a\":\"x\n{\"b\":[\n{\"c\":3}",
+            ["{}", "{\"a\":\"x", "{\"b\":[", "{\"c\":3}"]),
         Case("an array", "[{\"a\":1},{\"b\":2}]", ["{\"a\":1}", "{\"b\":2}"]),
         Case("an empty array", " [ ] ", []),
         Case("an array over lines", "[\n {\"a\":1},\n {\"b\":2}\n]\n", ["\n {\"a\":1}", "\n {\"b\":2}\n"]),
-        Case("brackets and quotes in strings", "[{\"a\":\"]},\\\"[\"},{\"b\":2}]", ["{\"a\":\"]},\\\"[\"}", "{\"b\":2}"]),
+        Case(
+            "brackets and quotes in strings", "[{\"a\":\"]},\\\"[\"},{\"b\":2}]",
+            ["{\"a\":\"]},\\\"[\"}", "{\"b\":2}"]),
         Case("elements that are no objects", "[1,\"x\",{\"a\":[1,2]}]", ["1", "\"x\"", "{\"a\":[1,2]}"]),
-        Case("objects over lines", "{\n\"a\":1\n}\n{\n\"b\":{\"c\":2}\n}", ["{\n\"a\":1\n}", "\n{\n\"b\":{\"c\":2}\n}"]),
+        Case(
+            "objects over lines", "{\n\"a\":1\n}\n{\n\"b\":{\"c\":2}\n}", ["{\n\"a\":1\n}", "\n{\n\"b\":{\"c\":2}\n}"]),
     ]
 
     @Test(arguments: cases)

@@ -22,7 +22,7 @@ private struct Sandbox {
             flags: settings.merging(["sandbox.enabled": "true"]) { given, _ in given }, environment: [:],
             filePath: fixture.path)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        application = try await Server(configuration: configuration, logger: logger).application { _ in }
+        application = try await IdentityServer.Server(configuration: configuration, logger: logger).application { _ in }
     }
 
     func run(_ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void) async throws {
@@ -52,7 +52,8 @@ extension TestClientProtocol {
 
 private func identify(_ identified: String, _ anonymous: String) -> String {
     """
-    {"event":"$identify","properties":{"token":"\(Sandbox.token)","$identified_id":"\(identified)","$anon_id":"\(anonymous)"}}
+    {"event":"$identify","properties":
+      {"token":"\(Sandbox.token)","$identified_id":"\(identified)","$anon_id":"\(anonymous)"}}
     """
 }
 

@@ -35,6 +35,70 @@ struct SQLiteStoreTests {
         }
     }
 
+    @Test func `what was acknowledged is there after the process was killed`() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory + "/store.sqlite"
+            await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+                let store = try SQLiteStore(path: path)
+                for number in 0..<20 { try await store.commit(.merge("a", "b\(number)"), Sent(id: "e")) }
+                // What is not acknowledged may be there or not, but never in part.
+                let last = EventBatch.of((0..<500).map { .merge("c", "d\($0)") })
+                Task { try await store.commit([last], by: original, nowMilliseconds: 1) }
+                await Task.yield()
+                kill(getpid(), SIGKILL)
+            }
+            let store = try SQLiteStore(path: path)
+            let count = try await store.log().count
+            #expect([20, 520].contains(count))
+            #expect(try await store.events().count == count + 20)
+            #expect(try await store.nodes().count == (count == 20 ? 21 : 522))
+            #expect(try await store.canonicalID(of: "b19") == "a")
+            try await store.close()
+        }
+    }
+
+    @Test(arguments: [1, 3])
+    func `more reads than connections all get their answer, and closing waits for them`(_ count: Int) async throws {
+        var options = SQLiteOptions()
+        options.readerCount = count
+        try await withTemporaryDirectory { directory in
+            let store = try SQLiteStore(path: directory + "/store.sqlite", options: options)
+            try await store.commit(.merge("a", "b"))
+            let read = try await withThrowingTaskGroup { tasks in
+                for _ in 0..<200 { tasks.addTask { try await store.canonicalID(of: "b") } }
+                return try await tasks.reduce(into: []) { $0.append($1) }
+            }
+            #expect(read == Array(repeating: "a", count: 200))
+
+            await withTaskGroup { tasks in
+                for _ in 0..<50 {
+                    tasks.addTask {
+                        do throws(StoreError) {
+                            #expect(try await store.canonicalID(of: "b") == "a")
+                        } catch {
+                            #expect(error.code == .closed)
+                        }
+                    }
+                }
+                tasks.addTask { await #expect(throws: Never.self) { try await store.close() } }
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["store.sqlite"])
+        }
+    }
+
+    @Test func `a closed store is its one file`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = try SQLiteStore(path: directory + "/store.sqlite")
+            try await store.commit(.merge("a", "b"))
+            #expect(try await store.log().count == 1)
+            try await store.close()
+            try FileManager.default.copyItem(atPath: directory + "/store.sqlite", toPath: directory + "/copy.sqlite")
+            let copy = try SQLiteStore(path: directory + "/copy.sqlite")
+            #expect(try await copy.canonicalID(of: "b") == "a")
+            try await copy.close()
+        }
+    }
+
     @Test func `the writer waits for the disk at every commit`() async throws {
         try await withStore { store async throws in
             #expect(try await store.writerSetting("synchronous") == "2")
@@ -170,7 +234,8 @@ struct SQLiteStoreTests {
             try await queue.write { try $0.execute(sql: "INSERT INTO block VALUES (1, 1, 3, 2)") }
             try queue.close()
             let second = try SQLiteStore(path: path)
-            try await second.commit(.identify("U", anonymous(1)), .alias("U", of: anonymous(1)), .identify("U", anonymous(2)))
+            try await second.commit(
+                .identify("U", anonymous(1)), .alias("U", of: anonymous(1)), .identify("U", anonymous(2)))
             #expect(
                 try await second.log(of: project, LogQuery(after: 2, limit: 9)).map(\.outcome)
                     == [.refused(.linkRevoked), .refused(.linkRevoked), .merged])
@@ -178,25 +243,40 @@ struct SQLiteStoreTests {
         }
     }
 
-    @Test(arguments: [
-        (Statements.eventsAfter, ["USING PRIMARY KEY (project=? AND (time,hash)>(?,?) AND time<?)"]),
-        (Statements.identityByID, ["USING INDEX sqlite_autoindex_identity_1 (project=? AND distinct_id=?)"]),
-        (Statements.identityByKey, ["USING INTEGER PRIMARY KEY (rowid=?)"]),
-        (Statements.identitiesAfter, ["USING INTEGER PRIMARY KEY (rowid>?)"]),
-        (Statements.lastEntry, ["USING PRIMARY KEY (project=?)"]),
-        (Statements.entriesAfter, ["USING PRIMARY KEY (project=? AND sequence>?)"]),
-        (Statements.nodeEntriesAfter, [
-            "USING PRIMARY KEY (project=? AND node=? AND sequence>?)", "USING PRIMARY KEY (project=? AND sequence=?)",
-        ]),
-        (Statements.activeLink, ["INDEX link_from (from_key=? AND to_key=? AND verb=?"]),
-        (Statements.linksOfNode, ["INDEX link_from (from_key=?", "INDEX link_to (to_key=?"]),
-    ] as [(String, [String])])
-    func `no statement reads more than it must`(_ sql: String, _ parts: [String]) async throws {
+    struct Plan: CustomTestStringConvertible {
+        let testDescription: String
+        let sql: String
+        let parts: [String]
+
+        init(_ name: String, _ sql: String, _ parts: String...) {
+            testDescription = name
+            self.sql = sql
+            self.parts = parts
+        }
+    }
+
+    @Test(
+        arguments: [
+            Plan("events", Statements.eventsAfter, "PRIMARY KEY (project=? AND (time,hash)>(?,?) AND time<?)"),
+            Plan("id", Statements.identityByID, "INDEX sqlite_autoindex_identity_1 (project=? AND distinct_id=?)"),
+            Plan("key", Statements.identityByKey, "INTEGER PRIMARY KEY (rowid=?)"),
+            Plan("nodes", Statements.identitiesAfter, "identity_project (project=? AND key>?)"),
+            Plan("last entry", Statements.lastEntry, "PRIMARY KEY (project=?)"),
+            Plan("entries", Statements.entriesAfter, "PRIMARY KEY (project=? AND sequence>?)"),
+            Plan(
+                "entries of a node", Statements.nodeEntriesAfter,
+                "PRIMARY KEY (project=? AND node=? AND sequence>?)", "PRIMARY KEY (project=? AND sequence=?)"),
+            Plan("active link", Statements.activeLink, "INDEX link_from (from_key=? AND to_key=? AND verb=?"),
+            Plan("links", Statements.linksOfNode, "INDEX link_from (from_key=?", "INDEX link_to (to_key=?"),
+        ])
+    func `no statement reads more than it must`(_ statement: Plan) async throws {
         try await withStore { store async throws in
-            let plan = try await store.plan(of: sql)
-            for part in parts { #expect(plan.contains { $0.contains(part) }, "\(plan)") }
+            let plan = try await store.plan(of: statement.sql)
+            for part in statement.parts { #expect(plan.contains { $0.contains(part) }, "\(plan)") }
             #expect(!plan.contains { $0.contains("SCAN") && !$0.contains("CONSTANT") }, "\(plan)")
-            if sql != Statements.linksOfNode { #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)") }
+            if statement.sql != Statements.linksOfNode {
+                #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)")
+            }
         }
     }
 

@@ -214,8 +214,9 @@ struct StoreContract {
             #expect(second.lastSequences == [project: 1])
             #expect(try await store.log().count == 1)
             let events = try await store.events()
-            #expect(Set(events.map { "\($0.filed) \($0.sequence) \($0.isConflict)" })
-                == ["U1 1 false", "U1 0 false", "U2 0 true"])
+            #expect(
+                Set(events.map { "\($0.filed) \($0.sequence) \($0.isConflict)" })
+                    == ["U1 1 false", "U1 0 false", "U2 0 true"])
             #expect(try await store.canonicalID(of: "$device:d") == "U1")
         }
     }

@@ -5,7 +5,8 @@ import Testing
 /// What every store keeps: projects and accounts.
 @Suite(.timeLimit(.minutes(1)))
 struct StoreProjectsContract {
-    private func record(_ id: Int64, token: String, digest: UInt8, _ rules: MergeRules = MergeRules()) -> ProjectRecord {
+    private func record(_ id: Int64, token: String, digest: UInt8, _ rules: MergeRules = MergeRules()) -> ProjectRecord
+    {
         ProjectRecord(
             id: ProjectID(id), name: "Shop \(id)", token: token, secretDigest: [digest], rules: rules,
             createdMilliseconds: 5)
@@ -17,7 +18,10 @@ struct StoreProjectsContract {
             let rules = MergeRules(system: .simplified, maxClusterSize: 0, anonymousForm: .any)
             try await store.save(record(2, token: "b", digest: 2, rules))
             try await store.save(record(1, token: "a", digest: 1))
-            #expect(try await store.projects() == [record(1, token: "a", digest: 1), record(2, token: "b", digest: 2, rules)])
+            #expect(
+                try await store.projects() == [
+                    record(1, token: "a", digest: 1), record(2, token: "b", digest: 2, rules),
+                ])
             try await store.save(record(1, token: "c", digest: 3))
             #expect(try await store.projects().first == record(1, token: "c", digest: 3))
         }

@@ -7,12 +7,14 @@ enum Project {
     static let simplified = RecordProject(project: ProjectID(1002), system: .simplified)
     static let legacy = RecordProject(project: ProjectID(1003), system: .legacy)
 
-    static let byToken = ProjectSelection.byToken { token in
-        switch String(decoding: token, as: UTF8.self) {
-        case "aaaa": original
-        case "bbbb": simplified
-        case "cccc": legacy
-        default: nil
+    static var byToken: ProjectSelection {
+        .byToken { token in
+            switch String(decoding: token, as: UTF8.self) {
+            case "aaaa": original
+            case "bbbb": simplified
+            case "cccc": legacy
+            default: nil
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+import IdentityEngine
 import MixpanelWire
 import Testing
 
@@ -29,7 +30,8 @@ struct IdentitySystemTests {
         Case(#""$device_id":"D","$user_id":"$device:X""#, #"E sent=$device:D {"$device_id":"D"}"#),
         Case(#""$device_id":"$device:","distinct_id":"U""#, #"E sent=U {"$user_id":"U"}"#),
         Case(#""$device_id":"S","$user_id":"S""#, #"E sent=S device(S, $device:S) {"$device_id":"S","$user_id":"S"}"#),
-        Case(#""$device_id":"1","$device_id":"D\"\n","y":[]"#, #"E sent=$device:D"\#u{A} {"y":[],"$device_id":"D\"\n"}"#),
+        Case(
+            #""$device_id":"1","$device_id":"D\"\n","y":[]"#, #"E sent=$device:D"\#u{A} {"y":[],"$device_id":"D\"\n"}"#),
         Case(#""distinct_id":"none""#, "E {}"),
         Case("", "E {}"),
     ])
@@ -44,9 +46,10 @@ struct IdentitySystemTests {
         let rest = #""time":1699999999,"$insert_id":"i""#
         func body(_ ids: String) -> String { #"{"event":"E","properties":{\#(rest)\#(ids)}}"# }
         #expect(importing(body(#","$device_id":"knock""#), Project.simplified).rejections.isEmpty)
-        #expect(importing(body(#","$user_id":"null""#), Project.simplified).rejections == [
-            "0 properties.distinct_id: 'properties.distinct_id' is invalid: must not be missing"
-        ])
+        #expect(
+            importing(body(#","$user_id":"null""#), Project.simplified).rejections == [
+                "0 properties.distinct_id: 'properties.distinct_id' is invalid: must not be missing"
+            ])
     }
 
     @Test(arguments: ["$identify", "$create_alias", "$merge"])
@@ -55,9 +58,10 @@ struct IdentitySystemTests {
         #expect(tracked.result.validCount == 1)
         #expect(tracked.batch.events.isEmpty)
         let imported = importing(#"{"event":"\#(verb)","properties":{}}"#, Project.simplified, strict: false)
-        #expect(imported.rejections == [
-            "0 event: identity events are not allowed when project is using simplified identity management"
-        ])
+        #expect(
+            imported.rejections == [
+                "0 event: identity events are not allowed when project is using simplified identity management"
+            ])
     }
 
     @Test func `a Legacy project knows aliases only`() {
@@ -68,13 +72,15 @@ struct IdentitySystemTests {
             {"event":"$create_alias","properties":{"token":"cccc","distinct_id":"d","alias":"a"}},
             {"event":"$create_alias","properties":{"token":"cccc","distinct_id":"d"}}]
             """)
-        #expect(decoded.lines == [
-            #"$identify sent=u {"$anon_id":true}"#, #"$merge {"$distinct_ids":[]}"#,
-            #"$create_alias sent=d alias(d, a) {"alias":"a"}"#,
-        ])
-        #expect(decoded.rejections == [
-            "3 properties.alias: 'properties.alias' is invalid: must not be missing or blank"
-        ])
+        #expect(
+            decoded.lines == [
+                #"$identify sent=u {"$anon_id":true}"#, #"$merge {"$distinct_ids":[]}"#,
+                #"$create_alias sent=d alias(d, a) {"alias":"a"}"#,
+            ])
+        #expect(
+            decoded.rejections == [
+                "3 properties.alias: 'properties.alias' is invalid: must not be missing or blank"
+            ])
     }
 
     @Test func `a Legacy import needs neither time nor insert id for the three verbs`() {

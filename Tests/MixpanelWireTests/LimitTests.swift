@@ -1,3 +1,4 @@
+import IdentityEngine
 import MixpanelWire
 import Testing
 
@@ -7,23 +8,26 @@ struct LimitTests {
 
     @Test func `254 properties are accepted and 255 are not`() {
         #expect(track(event(pairs(253))).rejections.isEmpty)
-        #expect(track(event(pairs(254))).rejections == [
-            "0 properties: 'properties' is invalid: must have fewer than 255 keys"
-        ])
+        #expect(
+            track(event(pairs(254))).rejections == [
+                "0 properties: 'properties' is invalid: must have fewer than 255 keys"
+            ])
     }
 
     @Test func `254 keys of a nested object are accepted and 255 are not`() {
         #expect(track(event(#""a":{\#(pairs(254))}"#)).rejections.isEmpty)
-        #expect(track(event(#""a":[{\#(pairs(255))}]"#)).rejections == [
-            "0 properties.a: properties.a is invalid: must have fewer than 255 keys"
-        ])
+        #expect(
+            track(event(#""a":[{\#(pairs(255))}]"#)).rejections == [
+                "0 properties.a: properties.a is invalid: must have fewer than 255 keys"
+            ])
     }
 
     @Test func `254 elements of an array are accepted and 255 are not`() {
         #expect(track(event(#""a":[\#(elements(254))]"#)).rejections.isEmpty)
-        #expect(track(event(#""a":[\#(elements(255))]"#)).rejections == [
-            "0 properties.a: properties.a is invalid: must have fewer than 255 elements"
-        ])
+        #expect(
+            track(event(#""a":[\#(elements(255))]"#)).rejections == [
+                "0 properties.a: properties.a is invalid: must have fewer than 255 elements"
+            ])
     }
 
     @Test(arguments: [
@@ -41,9 +45,10 @@ struct LimitTests {
         let largest = event(#""a":"\#(String(repeating: "x", count: 1_048_575 - frame))""#)
         #expect(track(largest).rejections.isEmpty)
         let tooLarge = event(#""a":"\#(String(repeating: "x", count: 1_048_576 - frame))""#)
-        #expect(track("[\(tooLarge),\(event(""))]").rejections == [
-            "0 : record is invalid: must be smaller than 1048576 bytes"
-        ])
+        #expect(
+            track("[\(tooLarge),\(event(""))]").rejections == [
+                "0 : record is invalid: must be smaller than 1048576 bytes"
+            ])
     }
 
     @Test func `2000 records are accepted and 2001 are not`() {
@@ -76,8 +81,9 @@ struct LimitTests {
     @Test func `an id is never cut`() {
         let id = String(repeating: "u", count: 1024)
         #expect(track(event(#""distinct_id":"\#(id)""#)).lines == ["View sent=\(id) {}"])
-        #expect(track(event(#""distinct_id":"\#(id)u""#)).rejections == [
-            "0 properties.distinct_id: 'properties.distinct_id' is invalid: must be at most 1024 bytes"
-        ])
+        #expect(
+            track(event(#""distinct_id":"\#(id)u""#)).rejections == [
+                "0 properties.distinct_id: 'properties.distinct_id' is invalid: must be at most 1024 bytes"
+            ])
     }
 }

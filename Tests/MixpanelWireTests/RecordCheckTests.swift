@@ -1,3 +1,4 @@
+import IdentityEngine
 import MixpanelWire
 import Testing
 
@@ -34,7 +35,8 @@ struct RecordCheckTests {
             view(#""time":"2023-11-14""#), "properties.time",
             "'properties.time' is invalid: must be specified as seconds since epoch"),
         Case(view(#""time":1700007200"#), "properties.time", "'properties.time' is invalid: must not be in the future"),
-        Case(view(#""time":31535999"#), "properties.time", "'properties.time' is invalid: must not be before 1971-01-01"),
+        Case(
+            view(#""time":31535999"#), "properties.time", "'properties.time' is invalid: must not be before 1971-01-01"),
         Case(view(#""time":-5"#), "properties.time", "'properties.time' is invalid: must not be before 1971-01-01"),
         Case(
             view(#""time":1699999999"#), "properties.distinct_id",
@@ -124,6 +126,12 @@ struct RecordCheckTests {
         let decoded = track(event(#""$ignore":false"#))
         #expect(decoded.result.validCount == 1)
         #expect(decoded.batch.events.isEmpty)
+    }
+
+    @Test func `a record without properties has nothing of the record before it`() {
+        let decoded = importing(
+            #"[{"event":"a","properties":{"$insert_id":"i","token":"t","distinct_id":"u"}},{"event":"b"},7]"#)
+        #expect(decoded.result.rejections.map(\.insertID) == [Array("i".utf8), [], []])
     }
 
     @Test func `the insert id of a refused record is told`() {

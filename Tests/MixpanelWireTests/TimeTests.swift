@@ -1,3 +1,4 @@
+import IdentityEngine
 import MixpanelWire
 import Testing
 
@@ -7,8 +8,10 @@ struct TimeTests {
         (#""1699999999""#, 1_699_999_999_000), (#""1699999999.25""#, 1_699_999_999_250), ("1.7e9", now),
         ("1699999999.123456789", 1_699_999_999_123), ("1.699999999e9", 1_699_999_999_000), ("0", 0), ("5", 5000),
         ("99999999", 99_999_999_000), ("1700003600", now), ("1700999999", now), ("99999999999", now),
-        ("1e400", now), ("123456789012345678901234567890", now), ("-1", now), ("-1e-9", now), ("1e-9", 0), ("null", now),
-        ("true", now), (#""""#, now), (#""1.5e9""#, now), (#""-5""#, now), (#""2023-11-14T22:13:20Z""#, now), ("{}", now),
+        ("1e400", now), ("123456789012345678901234567890", now), ("-1", now), ("-1e-9", now), ("1e-9", 0),
+        ("null", now),
+        ("true", now), (#""""#, now), (#""1.5e9""#, now), (#""-5""#, now), (#""2023-11-14T22:13:20Z""#, now),
+        ("{}", now),
     ])
     func `track keeps a past time and gives any other event the present one`(_ source: String, _ expected: Int64) {
         let decoded = track(event(#""time":\#(source)"#))
@@ -26,7 +29,8 @@ struct TimeTests {
 
     @Test func `a time can be required without strictness`() {
         let decoded = importing(
-            #"[{"event":"E","properties":{}},{"event":"E","properties":{"time":1}}]"#, strict: false, timeRequired: true)
+            #"[{"event":"E","properties":{}},{"event":"E","properties":{"time":1}}]"#, strict: false, timeRequired: true
+        )
         #expect(decoded.rejections == ["0 properties.time: 'properties.time' is invalid: must not be missing"])
         #expect(decoded.lines == ["E time=1000 {}"])
     }

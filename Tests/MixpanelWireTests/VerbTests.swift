@@ -52,7 +52,8 @@ struct VerbTests {
     @Test(arguments: [
         Case("$identify", #""$anon_id":"A""#, "$identified_id: must not be missing or blank"),
         Case("$identify", #""$identified_id":"","$anon_id":"A""#, "$identified_id: must not be missing or blank"),
-        Case("$identify", #""$identified_id":"\u2003 ","$anon_id":"A""#, "$identified_id: must not be missing or blank"),
+        Case(
+            "$identify", #""$identified_id":"\u2003 ","$anon_id":"A""#, "$identified_id: must not be missing or blank"),
         Case("$identify", #""$identified_id":true,"$anon_id":"A""#, "$identified_id: must be a string"),
         Case("$identify", #""distinct_id":["u"],"$anon_id":"A""#, "distinct_id: must be a string"),
         Case("$identify", #""$identified_id":"u","$anon_id":{}"#, "$anon_id: must be a string"),
@@ -60,7 +61,9 @@ struct VerbTests {
         Case(
             "$identify", #""$identified_id":"u","$anon_distinct_id":"NONE""#,
             "$anon_distinct_id: must not be one of the disallowed values"),
-        Case("$identify", #""$identified_id":0,"$anon_id":"a""#, "$identified_id: must not be one of the disallowed values"),
+        Case(
+            "$identify", #""$identified_id":0,"$anon_id":"a""#,
+            "$identified_id: must not be one of the disallowed values"),
         Case("$create_alias", #""distinct_id":"d""#, "alias: must not be missing or blank"),
         Case("$create_alias", #""alias":"d""#, "distinct_id: must not be missing or blank"),
         Case("$create_alias", #""distinct_id":"d","alias":1e2000"#, "alias: must be at most 1024 bytes"),
@@ -81,16 +84,18 @@ struct VerbTests {
 
     @Test func `an id with half a surrogate pair is refused`() {
         let decoded = importing(#"[{"event":"$identify","properties":{"$identified_id":"a\udc00","$anon_id":"A"}}]"#)
-        #expect(decoded.result.rejections.map(\.message) == [
-            "properties.$identified_id is invalid: string should be valid utf8"
-        ])
+        #expect(
+            decoded.result.rejections.map(\.message) == [
+                "properties.$identified_id is invalid: string should be valid utf8"
+            ])
     }
 
     @Test func `a merge needs more than the public token`() {
         let body = #"[{"event":"$merge","properties":{"$distinct_ids":["a","b"]}}]"#
-        #expect(importing(body, mayMerge: false).rejections == [
-            "0 event: $merge requires project secret or service account authentication"
-        ])
+        #expect(
+            importing(body, mayMerge: false).rejections == [
+                "0 event: $merge requires project secret or service account authentication"
+            ])
         #expect(importing(body, Project.legacy, mayMerge: false).rejections.isEmpty)
     }
 
@@ -123,9 +128,10 @@ struct VerbTests {
     ])
     func `a reserved id never enters a merge`(_ id: String) {
         let decoded = importing(#"{"event":"$create_alias","properties":{"distinct_id":"d","alias":"\#(id)"}}"#)
-        #expect(decoded.rejections == [
-            "0 properties.alias: 'properties.alias' is invalid: must not be one of the disallowed values"
-        ])
+        #expect(
+            decoded.rejections == [
+                "0 properties.alias: 'properties.alias' is invalid: must not be one of the disallowed values"
+            ])
     }
 
     @Test(arguments: [" none", "none ", "lmy47d", "nona", "00"])

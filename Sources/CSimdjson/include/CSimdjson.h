@@ -9,7 +9,8 @@ extern "C" {
 
 /// The structural positions of one JSON text: brackets, colons, commas, and the first byte of every string and scalar.
 ///
-/// simdjson's first stage finds them; what they mean is for the caller to say. Not safe for use from two threads at once.
+/// simdjson's first stage finds them; what they mean is for the caller to say. Not safe for use from two threads at
+/// once.
 typedef struct csimdjson_index csimdjson_index;
 
 /// What became of a scan.

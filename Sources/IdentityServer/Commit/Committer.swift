@@ -16,8 +16,8 @@ package enum CommitFailure: Error, Sendable {
 
 /// The one writer: takes every request that queued while the last commit ran, and commits them as one transaction.
 ///
-/// One fsync thus serves many requests, and no request waits for a timer. A request is never split over transactions. The
-/// queue is bounded in bytes.
+/// One fsync thus serves many requests, and no request waits for a timer. A request is never split over transactions.
+/// The queue is bounded in bytes.
 package final class Committer: Service, Sendable {
     private let store: any Store
     private let directory: ProjectDirectory
@@ -131,7 +131,8 @@ package final class Committer: Service, Sendable {
         }
     }
 
-    /// A group failed for a reason that lies in what it holds, so each request runs alone: the poisoned one fails alone.
+    /// A group failed for a reason that lies in what it holds, so each request runs alone: the poisoned one fails
+    /// alone.
     private func commitOneByOne(_ group: [Waiting]) async {
         for waiting in group {
             do throws(StoreError) {

@@ -1,7 +1,9 @@
 package import IdentityEngine
 package import Logging
 
-/// Every setting of a server, typed and checked. Parsed once, at the start.
+/// Every setting of a server, typed and checked.
+///
+/// Parsed once, at the start.
 ///
 /// `docs/configuration.md` has a heading for each key; `Setting.all` is the list of them.
 package struct Configuration: Sendable {
@@ -26,7 +28,9 @@ package struct Configuration: Sendable {
         package var shutdownTimeoutSeconds: Int
     }
 
-    /// Where data is kept. The sandbox keeps it in memory where no directory is named.
+    /// Where data is kept.
+    ///
+    /// The sandbox keeps it in memory where no directory is named.
     package struct Store: Sendable {
         /// The data directory; nil only for a sandbox in memory.
         package var directory: String?
@@ -66,6 +70,14 @@ package struct ConfiguredProject: Hashable, Sendable {
     package var token: String
     package var secret: String
     package var rules: MergeRules
+
+    package init(id: ProjectID, name: String, token: String, secret: String, rules: MergeRules) {
+        self.id = id
+        self.name = name
+        self.token = token
+        self.secret = secret
+        self.rules = rules
+    }
 }
 
 /// A service account that the configuration file names.
@@ -74,9 +86,17 @@ package struct ConfiguredAccount: Hashable, Sendable {
     package var secret: String
     /// Role names by project number.
     package var roles: [ProjectID: String]
+
+    package init(username: String, secret: String, roles: [ProjectID: String]) {
+        self.username = username
+        self.secret = secret
+        self.roles = roles
+    }
 }
 
-/// Why a configuration cannot be used. The message names the key, what is wrong and what is allowed.
+/// Why a configuration cannot be used.
+///
+/// The message names the key, what is wrong and what is allowed.
 package struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     package let message: String
 

@@ -115,7 +115,8 @@ struct ConfigurationFile {
             for (key, value) in map {
                 guard let id = key.scalar.flatMap({ Int64($0.string) }), id > 0 else {
                     throw ConfigurationError(
-                        "\(place).roles has the key \"\(key.scalar?.string ?? "")\", but a key must be a project number")
+                        "\(place).roles has the key \"\(key.scalar?.string ?? "")\", but a key must be a project number"
+                    )
                 }
                 roles[ProjectID(id)] = value.scalar?.string ?? ""
             }

@@ -4,8 +4,9 @@ import MixpanelWire
 
 /// Brings files of records into a store, through the decoder and the commit of /import.
 ///
-/// Run again over the same file it adds nothing twice: a record without insert id gets one made of the hash of its content and
-/// its ordinal among records of the file with that content, and a record without time gets that of the file's last change.
+/// Run again over the same file it adds nothing twice: a record without insert id gets one made of the hash of its
+/// content and its ordinal among records of the file with that content, and a record without time gets that of the
+/// file's last change.
 package struct Importer: Sendable {
     private static let batchRecordLimit = 2000
     private static let batchSizeLimitBytes = 8 << 20
@@ -104,7 +105,8 @@ package struct Importer: Sendable {
             limits: limits, timeRequired: !acceptsMissingTime)
         for ordinal in records.tooLarge {
             rejected(
-                Rejection(path: path, ordinal: ordinal, message: "the record is larger than \(limits.eventBytes) bytes"))
+                Rejection(path: path, ordinal: ordinal, message: "the record is larger than \(limits.eventBytes) bytes")
+            )
         }
         for rejection in result.rejections {
             rejected(

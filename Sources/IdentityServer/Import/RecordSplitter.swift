@@ -1,7 +1,7 @@
 /// Cuts a stream of bytes into records: the elements of one JSON array, lines, or objects that follow one another.
 ///
-/// It looks at brackets and strings only; whether a record is JSON is for the decoder to say. Memory is bounded: of a record
-/// larger than the limit only its size is kept.
+/// It looks at brackets and strings only; whether a record is JSON is for the decoder to say. Memory is bounded: of a
+/// record larger than the limit only its size is kept.
 package struct RecordSplitter: Sendable {
     /// How records follow one another.
     package enum Form: Sendable {

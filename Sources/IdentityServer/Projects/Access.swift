@@ -102,7 +102,8 @@ extension ProjectDirectory {
         guard let projectID else {
             throw .unauthorized("project_id is required for service account authentication")
         }
-        guard let id = Int64(projectID), let project = content.project(ProjectID(id)), let role = account.roles[project.id]
+        guard let id = Int64(projectID), let project = content.project(ProjectID(id)),
+            let role = account.roles[project.id]
         else { throw .forbidden("\(name) is not a project member of project \(projectID.prefix(20))") }
         if purpose == .importing, !role.mayWrite {
             throw .forbidden("insufficient role: importing needs admin or owner, and \(name) is \(role.rawValue)")

@@ -5,8 +5,8 @@ import Synchronization
 
 /// The projects and service accounts of a store, by every key that a request may bear.
 ///
-/// Reading it costs no I/O. It is read anew every second, so that a project made by the command, or a rotated secret, counts
-/// within that time on a running server; an unknown token asks for it at once.
+/// Reading it costs no I/O. It is read anew every second, so that a project made by the command, or a rotated secret,
+/// counts within that time on a running server; an unknown token asks for it at once.
 package final class ProjectDirectory: Sendable {
     private let store: any Store
     package let secretKey: SecretKey
@@ -50,8 +50,8 @@ package final class ProjectDirectory: Sendable {
 
     package var current: Content { content.withLock { $0 } }
 
-    /// Reads projects and accounts again unless that was done a moment ago: for keys that nobody knows, which anyone may
-    /// send as often as they like.
+    /// Reads projects and accounts again unless that was done a moment ago: for keys that nobody knows, which anyone
+    /// may send as often as they like.
     package func reloadIfStale() async {
         let now = ContinuousClock.now
         let isStale = lastReload.withLock { last in

@@ -13,7 +13,9 @@ package struct ProjectSetup: Sendable {
         self.nowMilliseconds = nowMilliseconds
     }
 
-    /// Saves what the configuration names. What it no longer names stays as it is.
+    /// Saves what the configuration names.
+    ///
+    /// What it no longer names stays as it is.
     ///
     /// - Throws: `ConfigurationError` where a project that holds data is given another identity system (P 9-6).
     package func apply(_ configuration: Configuration) async throws {

@@ -3,7 +3,8 @@ import Foundation
 
 /// The key under which a data directory's secrets are kept (P 5.6).
 ///
-/// A secret is 128 random bits and is the whole credential, so it is looked up by its digest: a salted hash could not be.
+/// A secret is 128 random bits and is the whole credential, so it is looked up by its digest: a salted hash could not
+/// be.
 package struct SecretKey: Sendable {
     private let key: SymmetricKey
 

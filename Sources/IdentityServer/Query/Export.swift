@@ -3,8 +3,8 @@ package import IdentityStore
 
 /// The raw export: events of a range of days, one JSON object a line, under their canonical ids (P 10-5).
 ///
-/// Events are read in pages, so that neither ingest nor the folding-in of the store's log waits for a slow reader. Identity
-/// is that of the sequence at which the export began, on every page.
+/// Events are read in pages, so that neither ingest nor the folding-in of the store's log waits for a slow reader.
+/// Identity is that of the sequence at which the export began, on every page.
 package struct Export: AsyncSequence, Sendable {
     /// The most events and bytes of one page.
     private static let pageLimit = 1000

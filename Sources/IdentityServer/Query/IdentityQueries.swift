@@ -71,8 +71,8 @@ struct IdentityQueries: Sendable {
         }
     }
 
-    /// `{"canonical_id","size","members":[…],"links":[…],"next"}`: a page of a cluster's members, and the links that begin
-    /// at them.
+    /// `{"canonical_id","size","members":[…],"links":[…],"next"}`: a page of a cluster's members, and the links that
+    /// begin at them.
     func cluster(_ query: QueryRequest) async throws -> WireResponse {
         try query.refuse("as_of")
         let id = try query.distinctID()
@@ -114,8 +114,8 @@ struct IdentityQueries: Sendable {
             try text.split(separator: ",").map { name throws in
                 guard let kind = OutcomeKind(rawValue: String(name)) else {
                     throw QueryFault.badRequest(
-                        "outcome is \"\(name.prefix(40))\", but must be merged, unchanged or refused, or several of them "
-                            + "with commas between")
+                        "outcome is \"\(name.prefix(40))\", but must be merged, unchanged or refused, or several "
+                            + "of them with commas between")
                 }
                 return kind
             })

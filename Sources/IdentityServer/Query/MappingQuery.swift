@@ -4,8 +4,8 @@ import MixpanelWire
 
 /// `/identity/mappings`: each known id with its canonical id, and the sequence since which that is so.
 ///
-/// Read in pages, each at its own moment, so that no long read holds up the store. The header `X-Selfsame-Sequence` names the
-/// sequence at which the first page was read; every line is true as of that sequence or later.
+/// Read in pages, each at its own moment, so that no long read holds up the store. The header `X-Selfsame-Sequence`
+/// names the sequence at which the first page was read; every line is true as of that sequence or later.
 struct MappingQuery: Sendable {
     private let store: any Store
 

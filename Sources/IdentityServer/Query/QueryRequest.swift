@@ -20,7 +20,9 @@ struct QueryRequest: Sendable {
         guard let text = text(name) else { return fallback }
         guard let number = Int64(text), range.contains(number) else {
             throw .badRequest(
-                "\(name) is \"\(text.prefix(40))\", but must be a number from \(range.lowerBound) to \(range.upperBound)")
+                "\(name) is \"\(text.prefix(40))\", but must be a number from \(range.lowerBound) "
+                    + "to \(range.upperBound)"
+            )
         }
         return number
     }

@@ -1,8 +1,12 @@
-/// Times as our own answers write them, and days as the export takes them. All are UTC.
+/// Times as our own answers write them, and days as the export takes them.
+///
+/// All are UTC.
 enum Timestamp {
     static let millisecondsPerDay: Int64 = 86_400_000
 
-    /// RFC 3339 with milliseconds: `2023-11-14T22:13:20.000Z`.
+    /// RFC 3339 with milliseconds.
+    ///
+    /// `2023-11-14T22:13:20.000Z`.
     static func text(milliseconds: Int64) -> String {
         let day = floorDivide(milliseconds, millisecondsPerDay)
         let rest = milliseconds - day * millisecondsPerDay

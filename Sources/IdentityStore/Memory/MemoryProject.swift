@@ -40,7 +40,8 @@ struct MemoryProject {
         return growth
     }
 
-    /// Merges sorted keys into the sorted keys from the end, so that only what is greater than the least of them moves.
+    /// Merges sorted keys into the sorted keys from the end, so that only what is greater than the least of them
+    /// moves.
     private mutating func insert(_ added: [EventKey]) {
         guard let least = added.first else { return }
         var from = keys.count - 1
@@ -65,7 +66,9 @@ struct MemoryProject {
         sequence >= 1 && sequence <= log.count ? log[Int(sequence) - 1] : nil
     }
 
-    /// Entries in order. An entry names an id only if the id had its node by then, as in the stores that look up by node.
+    /// Entries in order.
+    ///
+    /// An entry names an id only if the id had its node by then, as in the stores that look up by node.
     func entries(_ query: LogQuery) -> [LogEntry] {
         let first = query.distinctID.map { index.node(for: $0)?.firstSequence ?? .max } ?? 0
         let rest = log.dropFirst(Int(clamping: max(query.after, 0)))

@@ -19,7 +19,8 @@ struct MemoryState {
     ) throws(StoreError) -> [CommitResult] {
         let named = try NamedProject.projects(of: group, by: rules)
         guard sizeBytes + MemoryCost.most(of: group) <= sizeLimitBytes else {
-            throw StoreError(.full, "The memory that this store may use is full. Reset the sandbox, or raise its limit.")
+            throw StoreError(
+                .full, "The memory that this store may use is full. Reset the sandbox, or raise its limit.")
         }
         var plan = CommitPlan(projects: named.map { take($0) }, nextKey: nextKey, nowMilliseconds: nowMilliseconds)
         plan.decide(group, generating: &hashes)
@@ -60,7 +61,9 @@ struct MemoryState {
         sizeBytes = 0
     }
 
-    /// A project's state for a plan. The index moves into it, since a copy of it would cost as much as the project.
+    /// A project's state for a plan.
+    ///
+    /// The index moves into it, since a copy of it would cost as much as the project.
     private mutating func take(_ named: NamedProject) -> CommitPlan.ProjectState {
         var state = CommitPlan.ProjectState(
             id: named.id, rules: named.rules, index: IdentityIndex(),

@@ -1,9 +1,10 @@
 package import IdentityEngine
 import Synchronization
 
-/// The store in memory: what the others must agree with, and what the sandbox runs on. Nothing outlives the process.
+/// The store in memory: what the others must agree with, and what the sandbox runs on.
 ///
-/// Every call has the whole state to itself: a long read keeps commits waiting, and there is nothing to be in doubt about.
+/// Nothing outlives the process. Every call has the whole state to itself: a long read keeps commits waiting, and
+/// there is nothing to be in doubt about.
 package final class MemoryStore: Store {
     private let state: Mutex<MemoryState>
 

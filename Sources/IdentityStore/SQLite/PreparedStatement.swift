@@ -32,10 +32,6 @@ struct PreparedStatement {
         try check(sqlite3_bind_int64(pointer, place, value))
     }
 
-    func bind(_ place: Int32, _ values: Int64...) throws(StoreError) {
-        for (offset, value) in values.enumerated() { try bind(place + Int32(offset), value) }
-    }
-
     func bind(_ place: Int32, _ value: Bool) throws(StoreError) { try bind(place, value ? 1 : 0) }
 
     func bindNull(_ place: Int32) throws(StoreError) { try check(sqlite3_bind_null(pointer, place)) }

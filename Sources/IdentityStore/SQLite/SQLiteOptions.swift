@@ -1,18 +1,25 @@
-/// How a SQLite store uses its file. The defaults are for a server.
+/// How a SQLite store uses its file.
+///
+/// The defaults are for a server.
 package struct SQLiteOptions: Sendable {
-    /// When SQLite waits for the disk. The raw value is what `PRAGMA synchronous` answers.
+    /// When SQLite waits for the disk.
+    ///
+    /// The raw value is what `PRAGMA synchronous` answers.
     package enum Synchronous: Int64, Sendable {
-        /// Only at checkpoints: a loss of power takes the last commits away. For measurements and proofs, never to serve.
+        /// Only at checkpoints: a loss of power takes the last commits away. For measurements and proofs, never to
+        /// serve.
         case normal = 1
         /// At every commit.
         case full = 2
     }
 
+    /// What an acknowledged commit survives.
     package var synchronous: Synchronous = .full
     /// The most reads at one time; others wait.
     package var readerCount = 4
+    /// Pages that the writing connection keeps in memory.
     package var writerCacheSizeBytes = 64 << 20
-    /// For each reader.
+    /// Pages that each reading connection keeps in memory.
     package var readerCacheSizeBytes = 4 << 20
     /// Pages in the write-ahead log at which a commit folds it into the file.
     package var checkpointPages = 4_000
@@ -20,7 +27,9 @@ package struct SQLiteOptions: Sendable {
     package var journalSizeLimitBytes = 64 << 20
     /// How long to wait for a lock of another process before `StoreError.busy`.
     package var busyTimeoutMilliseconds = 5_000
-    /// The most pages of 8 kB that the file may have; nil is SQLite's own limit. A commit beyond it throws `full`.
+    /// The most pages of 8 kB that the file may have; nil is SQLite's own limit.
+    ///
+    /// A commit beyond it throws `full`.
     package var maxPageCount: Int?
 
     /// The defaults.

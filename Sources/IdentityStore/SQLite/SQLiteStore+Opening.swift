@@ -5,12 +5,14 @@ extension SQLiteStore {
         var configuration = Configuration()
         configuration.label = "selfsame"
         configuration.foreignKeysEnabled = false
-        configuration.maximumReaderCount = options.readerCount
-        configuration.persistentReadOnlyConnections = true
+        configuration.journalMode = .wal
+        // GRDB traps where a transaction is left open, which a disk that fails in the rollback can bring about.
+        configuration.allowsUnsafeTransactions = true
         configuration.busyMode = .timeout(Double(options.busyTimeoutMilliseconds) / 1_000)
         let cacheSize = options.readerCacheSizeBytes / 1_024
         configuration.prepareDatabase { db in
-            // Has an effect only before the first table, and not after the change to a write-ahead log, which comes next.
+            // Has an effect only before the first table, and not after the change to a write-ahead log, which comes
+            // next.
             try db.execute(sql: "PRAGMA page_size = \(Schema.pageSizeBytes)")
             try db.execute(sql: "PRAGMA cache_size = -\(cacheSize)")
         }
@@ -18,9 +20,9 @@ extension SQLiteStore {
     }
 
     /// Brings the tables up to this version's.
-    static func migrate(_ pool: DatabasePool) throws {
+    static func migrate(_ connection: DatabaseQueue) throws {
         let migrator = Schema.migrator
-        try pool.writeWithoutTransaction { db in
+        try connection.writeWithoutTransaction { db in
             let application = try Int64.fetchOne(db, sql: "PRAGMA application_id")
             let isEmpty = try Int64.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") == 0
             guard isEmpty || application == Schema.applicationID else {
@@ -32,11 +34,13 @@ extension SQLiteStore {
                     "A newer version of selfsame wrote this store. Run that version, or restore an older backup.")
             }
         }
-        try migrator.migrate(pool)
+        try migrator.migrate(connection)
     }
 
-    /// Sets up the writing connection, once the pool is open: its own set-up of the write-ahead log sets `synchronous` to
-    /// NORMAL, and would undo what was set before. Since all that is acknowledged rests on it, it is read back.
+    /// Sets up the writing connection, once it is open.
+    ///
+    /// GRDB's own set-up of the write-ahead log sets `synchronous` to NORMAL, and would undo what was set before.
+    /// Since all that is acknowledged rests on that setting, it is read back.
     static func configureWriter(_ db: Database, _ options: SQLiteOptions) throws {
         try db.execute(sql: "PRAGMA synchronous = \(options.synchronous.rawValue)")
         try db.execute(sql: "PRAGMA cache_size = -\(options.writerCacheSizeBytes / 1_024)")

@@ -5,11 +5,12 @@ import Synchronization
 
 /// The store in one SQLite file: one connection that writes, and several that read.
 ///
-/// GRDB carries the connections, each on a queue of its own, so that no call blocks a thread of Swift's. The caller sees to
-/// it that one process serves a file at a time, by `DataDirectoryLock`.
+/// GRDB carries the connections, each on a queue of its own, so that no call blocks a thread of Swift's. The caller
+/// sees to it that one process serves a file at a time, by `DataDirectoryLock`.
 package final class SQLiteStore: Store {
-    private let pool: DatabasePool
+    private let connection: DatabaseQueue
     private let writer: SQLiteWriter
+    private let readers: SQLiteReaders
     private let isClosed = Mutex(false)
 
     /// Opens a store, and makes its tables where the file is new.
@@ -21,13 +22,15 @@ package final class SQLiteStore: Store {
     package init(path: String, options: SQLiteOptions = SQLiteOptions()) throws(StoreError) {
         let writer = SQLiteWriter()
         do {
-            let pool = try DatabasePool(path: path, configuration: SQLiteStore.configuration(options))
-            try SQLiteStore.migrate(pool)
-            try pool.writeWithoutTransaction { db in
+            let configuration = SQLiteStore.configuration(options)
+            let connection = try DatabaseQueue(path: path, configuration: configuration)
+            try SQLiteStore.migrate(connection)
+            try connection.writeWithoutTransaction { db in
                 try SQLiteStore.configureWriter(db, options)
                 try writer.open(db)
             }
-            self.pool = pool
+            readers = try SQLiteReaders(path: path, count: options.readerCount, configuration: configuration)
+            self.connection = connection
         } catch {
             throw StoreError(sqlite: error)
         }
@@ -62,11 +65,14 @@ package final class SQLiteStore: Store {
         if wasClosed { throw .closed }
         let result: Result<Void, StoreError> = await withCheckedContinuation { continuation in
             // Closing waits for the reads and the writes that run, which no thread of Swift's should.
-            DispatchQueue.global().async { [pool, writer] in
+            DispatchQueue.global().async { [connection, writer, readers] in
                 let result: Result<Void, StoreError>
                 do {
-                    pool.writeWithoutTransaction { _ in writer.close() }
-                    try pool.close()
+                    // The last connection to close folds the write-ahead log into the file; one that only reads
+                    // cannot.
+                    try readers.close()
+                    connection.writeWithoutTransaction { _ in writer.close() }
+                    try connection.close()
                     result = .success(())
                 } catch {
                     result = .failure(StoreError(sqlite: error))
@@ -114,8 +120,9 @@ extension SQLiteStore {
     ) async throws(StoreError) -> Value {
         if isClosed.withLock({ $0 }) { throw .closed }
         let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
-            // Not GRDB's async `write`, which gives up when the task is cancelled: nobody would know whether it was done.
-            pool.asyncWriteWithoutTransaction { [writer] db in
+            // Not GRDB's async `write`, which gives up when the task is cancelled: nobody would know whether it was
+            // done.
+            connection.asyncWriteWithoutTransaction { [writer] db in
                 continuation.resume(returning: Result { () throws(StoreError) in try body(writer, db) })
             }
         }
@@ -127,17 +134,25 @@ extension SQLiteStore {
     ) async throws(StoreError) -> Value {
         if isClosed.withLock({ $0 }) { throw .closed }
         let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
-            pool.asyncRead { [self] connection in
-                let result: Result<Value, StoreError>
-                do {
-                    let db = try connection.get()
-                    result = Result { () throws(StoreError) in try body(db) }
-                } catch {
-                    result = .failure(isClosed.withLock({ $0 }) ? .closed : StoreError(sqlite: error))
-                }
-                continuation.resume(returning: result)
+            readers.run { [self] db in
+                continuation.resume(
+                    returning: Result { () throws(StoreError) in
+                        // Connections close after the mark is set, so that where there is none this one is open.
+                        if isClosed.withLock({ $0 }) { throw .closed }
+                        return try SQLiteStore.inSnapshot(db) { () throws(StoreError) in try body(db) }
+                    })
             }
         }
+        return try result.get()
+    }
+
+    /// Runs a body in a read transaction: it begins with the first read, and sees what was committed by then.
+    private static func inSnapshot<Value>(
+        _ db: Database, _ body: () throws(StoreError) -> Value
+    ) throws(StoreError) -> Value {
+        try PreparedStatement(cached: Statements.beginReading, in: db).run()
+        let result = Result(catching: body)
+        try PreparedStatement(cached: Statements.commit, in: db).run()
         return try result.get()
     }
 }

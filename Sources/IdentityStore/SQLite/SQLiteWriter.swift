@@ -3,7 +3,7 @@ import IdentityEngine
 
 /// What writes: the prepared statements of the one writing connection.
 ///
-/// `@unchecked Sendable`: made and used on the writer queue of the store's `DatabasePool` only, which is serial.
+/// `@unchecked Sendable`: made and used on the queue of the store's writing connection only, which is serial.
 final class SQLiteWriter: @unchecked Sendable {
     /// Nil before the store has opened its connection, and after it has closed it.
     private var statements: WriterStatements?
@@ -18,14 +18,16 @@ final class SQLiteWriter: @unchecked Sendable {
         _ db: Database, _ body: (WriterStatements) throws(StoreError) -> Value
     ) throws(StoreError) -> Value {
         guard let statements else { throw .closed }
+        if db.isInsideTransaction { try statements.rollback.run() }
         try statements.begin.run()
         do throws(StoreError) {
             let value = try body(statements)
             try statements.commit.run()
             return value
         } catch {
-            // Where the disk is full or fails, SQLite may have rolled back by itself.
-            if db.isInsideTransaction { try statements.rollback.run() }
+            // Where the disk is full or fails, SQLite may have rolled back by itself. A rollback that fails is tried
+            // again before the next transaction; what went wrong first is what the caller is told.
+            if db.isInsideTransaction { try? statements.rollback.run() }
             throw error
         }
     }
@@ -47,7 +49,7 @@ final class SQLiteWriter: @unchecked Sendable {
 }
 
 /// The statements that commits run again and again.
-struct WriterStatements {
+final class WriterStatements {
     let begin: PreparedStatement
     let commit: PreparedStatement
     let rollback: PreparedStatement

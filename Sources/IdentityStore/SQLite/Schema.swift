@@ -1,6 +1,8 @@
 import GRDB
 
-/// The tables of a SQLite store. Migrations are numbered, and never edited once released.
+/// The tables of a SQLite store.
+///
+/// Migrations are numbered, and never edited once released.
 enum Schema {
     /// What `PRAGMA application_id` says of our files: "self" in ASCII.
     static let applicationID: Int64 = 0x7365_6c66
@@ -46,8 +48,11 @@ enum Schema {
 
         """
 
-    /// `event` is clustered by time, so that live traffic appends; its key is what makes an event one (P 6.5), so that a
-    /// copy replaces it without being looked for. It gets no second index: one in random order costs more than the rows.
+    /// Events, and what indexes of them are built from.
+    ///
+    /// `event` is clustered by time, so that live traffic appends; its key is what makes an event one (P 6.5), so that
+    /// a copy replaces it without being looked for. It gets no second index: one in random order costs more than the
+    /// rows.
     ///
     /// `filed_id` is NULL where it equals `sent_id`, `insert_id` where there is none, `sequence` on a plain event.
     ///
@@ -77,6 +82,10 @@ enum Schema {
 
         """
 
+    /// The ids that have a node.
+    ///
+    /// Keys ascend, so `identity_project` is only ever appended to; without it a page of a small project would read the
+    /// rows of a large one.
     private static let identities = """
         CREATE TABLE identity (
             key INTEGER PRIMARY KEY,
@@ -98,9 +107,12 @@ enum Schema {
             identified_count INTEGER NOT NULL,
             UNIQUE (project, distinct_id)
         ) STRICT;
+        CREATE INDEX identity_project ON identity (project, key);
 
         """
 
+    /// The log of identity operations.
+    ///
     /// `log_node` says which entries name a node. An entry about an id that has no node has no row there.
     private static let log = """
         CREATE TABLE log (
@@ -128,8 +140,10 @@ enum Schema {
 
         """
 
-    /// Link rows never change. `link_state` is append-only: the latest row of a link says whether it is active, and a link
-    /// without rows is active since its own sequence. `block` has the pairs that an unmerge parted (P 7.2-3b).
+    /// What successful statements said of pairs, and whether it still counts.
+    ///
+    /// Link rows never change. `link_state` is append-only: the latest row of a link says whether it is active, and a
+    /// link without rows is active since its own sequence. `block` has the pairs that an unmerge parted (P 7.2-3b).
     private static let links = """
         CREATE TABLE link (
             project INTEGER NOT NULL,

@@ -3,6 +3,7 @@
 /// Columns are always read and bound by place, in the order of the table.
 enum Statements {
     static let begin = "BEGIN IMMEDIATE"
+    static let beginReading = "BEGIN DEFERRED"
     static let commit = "COMMIT"
     static let rollback = "ROLLBACK"
 
@@ -24,9 +25,10 @@ enum Statements {
 
     static let identityByKey = "SELECT \(identityColumns) FROM identity WHERE key = ? AND project = ?"
 
-    /// The primary key gives the order; the index by id would have to sort the whole project for one page.
+    /// The index by project gives the order; the one by id would have to sort the whole project for one page.
     static let identitiesAfter = """
-        SELECT \(identityColumns) FROM identity NOT INDEXED WHERE project = ? AND key > ? ORDER BY key LIMIT ?
+        SELECT \(identityColumns) FROM identity INDEXED BY identity_project
+        WHERE project = ? AND key > ? ORDER BY key LIMIT ?
         """
 
     static let lastKey = "SELECT max(key) FROM identity"

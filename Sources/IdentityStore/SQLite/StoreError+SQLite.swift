@@ -21,7 +21,8 @@ extension StoreError {
         let cause = "SQLite \(sqliteCode): \(message)"
         switch sqliteCode & 0xff {
         case SQLITE_FULL, SQLITE_NOMEM:
-            self.init(.full, "The disk that holds the store is full. Free some space; nothing was stored.", cause: cause)
+            self.init(
+                .full, "The disk that holds the store is full, so nothing was stored. Free some space.", cause: cause)
         case SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM:
             self.init(
                 .inputOutput, "The store's file cannot be read or written. Check the disk and the file's permissions.",

@@ -30,8 +30,9 @@ extension WriterStatements {
         return state
     }
 
-    /// Loads an id's node, if it has one, and the way up to its root. A Legacy project's events are filed under the id of
-    /// the root's canonical node, so that is loaded there as well.
+    /// Loads an id's node, if it has one, and the way up to its root.
+    ///
+    /// A Legacy project's events are filed under the id of the root's canonical node, so that is loaded there as well.
     private func admit(_ id: DistinctID, to state: inout CommitPlan.ProjectState) throws(StoreError) {
         guard var node = try node(for: id, in: state) else { return }
         state.index.admit(node)

@@ -1,0 +1,51 @@
+import IdentityEngine
+import MixpanelWire
+
+/// What must hold of every decode, whatever the input was.
+enum DecodeInvariants {
+    /// The first promise that a decode breaks; nil where it keeps them all.
+    static func violation(_ result: DecodeResult, _ batch: EventBatch) -> String? {
+        if result.failure != nil {
+            return batch.events.isEmpty && batch.bytes.isEmpty && result.recordCount == 0
+                ? nil : "a failure left traces"
+        }
+        guard result.recordCount > 0 else { return "no record and no failure" }
+        guard result.validCount + result.rejections.count == result.recordCount else { return "records do not add up" }
+        guard batch.events.count + result.unknownTokenRecords <= result.validCount else { return "too many events" }
+        let indices = result.rejections.map(\.index)
+        guard indices == Array(Set(indices)).sorted(), indices.allSatisfy({ $0 < result.recordCount }) else {
+            return "rejections out of order"
+        }
+        for event in batch.events {
+            if let fault = violation(event, batch) { return fault }
+        }
+        return nil
+    }
+
+    private static func violation(_ event: EventBatch.Event, _ batch: EventBatch) -> String? {
+        let slices = [
+            event.name, event.sentID, event.filedID, event.insertID, event.properties, event.primaryID,
+            event.secondaryID,
+        ]
+        for slice in slices {
+            guard slice.range.upperBound <= batch.bytes.count else { return "a slice is out of bounds" }
+            guard String(validating: batch.bytes[slice.range], as: UTF8.self) != nil else {
+                return "a slice is not UTF-8"
+            }
+        }
+        if let fault = StrictJSON.fault(batch.bytes[event.properties.range]) { return "properties: \(fault)" }
+        guard !event.name.isEmpty, event.name.count <= 255 else { return "a name is out of bounds" }
+        guard event.insertID.count <= 36 else { return "an insert id is too long" }
+        // A device's id is the longest there is, with its prefix.
+        guard [event.sentID, event.filedID, event.primaryID, event.secondaryID].allSatisfy({ $0.count <= 1024 + 8 })
+        else {
+            return "an id is too long"
+        }
+        guard event.timeMilliseconds >= 0 else { return "a time is negative" }
+        guard (event.verb == nil) == event.primaryID.isEmpty, event.primaryID.isEmpty == event.secondaryID.isEmpty
+        else {
+            return "a verb lacks an id"
+        }
+        return nil
+    }
+}

@@ -1,0 +1,120 @@
+import IdentityEngine
+import MixpanelWire
+import Testing
+
+/// Random requests.
+///
+/// The seed of a failure is in its message; `seed` set to it repeats the run.
+struct RandomDecodeTests {
+    private static let seed = UInt64.random(in: .min ... .max)
+    private static let roundSeconds: Duration = .seconds(1)
+
+    /// Runs a body with one seed after another until the time is over.
+    private func forAWhile(_ body: (inout SeededGenerator, UInt64) -> Void) {
+        let end = ContinuousClock.now + Self.roundSeconds
+        var seed = Self.seed
+        repeat {
+            var random = SeededGenerator(seed: seed)
+            body(&random, seed)
+            seed &+= 1
+        } while ContinuousClock.now < end
+    }
+
+    private func decoded(_ json: [UInt8], _ random: inout SeededGenerator, _ decoder: EventDecoder) -> Decoded {
+        let endpoint: EventBatch.Endpoint = random.oneIn(2) ? .track : .import
+        let project = random.pick([Project.original, Project.simplified, Project.legacy])
+        var batch = EventBatch(
+            origin: EventBatch.Origin(endpoint: endpoint, principal: "test"), receivedMilliseconds: now)
+        let result = decoder.decode(
+            Payload(json: json, isLines: random.oneIn(4)), into: &batch,
+            projects: random.oneIn(2) ? Project.byToken : .fixed(project, mayMerge: random.oneIn(2)),
+            strict: random.oneIn(2), nowMilliseconds: now)
+        return Decoded(result: result, batch: batch)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `the copy of any object is its normal form, however it was spelt`() {
+        let decoder = EventDecoder()
+        forAWhile { random, seed in
+            let pairs = (0..<random.below(12)).map { _ in
+                (key: RandomValue.randomKey(&random), value: RandomValue(depth: 3, &random))
+            }
+            let value = RandomValue.object(pairs)
+            let record = #"{"event":"E","properties":\#(value.spelt(&random))}"#
+            var batch = EventBatch(
+                origin: EventBatch.Origin(endpoint: .import, principal: "test"), receivedMilliseconds: now)
+            // A control character in a second record has the body read by our own scan.
+            let usesOwnScan = random.oneIn(2)
+            let body = usesOwnScan ? "[\(record),\"\u{1}\"]" : record
+            let result = decoder.decode(
+                Payload(json: Array(body.utf8)), into: &batch, projects: .fixed(Project.original, mayMerge: true),
+                strict: false, nowMilliseconds: now)
+            let copy = Decoded(result: result, batch: batch).properties
+            #expect(copy.map { Array($0.utf8) } == Array(value.normal.utf8), "seed \(seed): \(body)")
+            #expect(result.rejections.count == (usesOwnScan ? 1 : 0), "seed \(seed)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `no broken body breaks a promise of the decoder`() {
+        let decoder = EventDecoder()
+        forAWhile { random, seed in
+            let json = BrokenBody.bytes(&random)
+            var again = random
+            let shared = decoded(json, &random, decoder)
+            let violation = DecodeInvariants.violation(shared.result, shared.batch)
+            #expect(violation == nil, "seed \(seed): \(String(decoding: json, as: UTF8.self))")
+            let fresh = decoded(json, &again, EventDecoder())
+            #expect(fresh.lines == shared.lines, "seed \(seed): buffers that were used before made a difference")
+        }
+    }
+}
+
+/// A body of plausible records in which a few bytes are wrong.
+enum BrokenBody {
+    private static let pieces = [
+        "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud800", "0", "-", "1e9", "true", "nul", " ", "\n", "\u{1}",
+        "é",
+        #""event""#, #""properties""#, #""token""#, #""distinct_id""#, #""$insert_id""#, #""time""#, #""$device_id""#,
+        #""$user_id""#, #""$identify""#, #""$distinct_ids""#, #""$anon_id""#, "[[[[", #"{"event":"#, "\u{FEFF}",
+    ]
+
+    static func bytes(_ random: inout SeededGenerator) -> [UInt8] {
+        var records: [String] = []
+        for _ in 0..<random.below(4) { records.append(record(&random)) }
+        let text =
+            random.oneIn(3) ? records.joined(separator: "\n") : "[" + records.joined(separator: ",") + "]"
+        var bytes = Array(text.utf8)
+        for _ in 0..<random.below(4) where !bytes.isEmpty {
+            let position = random.below(bytes.count)
+            switch random.below(4) {
+            case 0: bytes.remove(at: position)
+            case 1: bytes[position] = random.oneIn(8) ? UInt8(random.below(256)) : UInt8(random.below(128))
+            case 2: bytes.insert(contentsOf: random.pick(pieces).utf8, at: position)
+            default: bytes.removeSubrange(position..<min(bytes.count, position + random.below(8)))
+            }
+        }
+        return bytes
+    }
+
+    private static func record(_ random: inout SeededGenerator) -> String {
+        let name = random.pick(["View", "$identify", "$create_alias", "$merge", "", "é", "\\ud800"])
+        var pairs = [#""token":"\#(random.pick(["aaaa", "bbbb", "cccc", "zzzz", ""]))""#]
+        let keys = [
+            "time", "distinct_id", "$insert_id", "$identified_id", "$anon_id", "$anon_distinct_id", "alias",
+            "$device_id",
+            "$user_id", "$failure_reason", "x",
+        ]
+        for _ in 0..<random.below(8) {
+            let value =
+                random.oneIn(3)
+                ? RandomValue(depth: 4, &random).spelt(&random)
+                : random.pick([#""u1""#, #""$device:d1""#, "7", #""none""#, "1699999999", #""a-b""#, "null", #""""#])
+            pairs.append(#""\#(random.pick(keys))":\#(value)"#)
+        }
+        if random.oneIn(3) {
+            pairs.append(#""$distinct_ids":\#(random.pick([#"["a","b"]"#, "[1,2]", "[]", "[[],{}]"]))"#)
+        }
+        return #"{"event":"\#(name)","properties":{\#(pairs.shuffled(using: &random).joined(separator: ","))}}"#
+    }
+}
