@@ -37,6 +37,7 @@ seconds=3
 runs=3
 load_seconds=10
 [ "$quick" = 1 ] && options=(--quick) && seconds=1 && load_seconds=3
+[ -x "$benchmarks" ] || fail "$benchmarks is not there: swift build -c release"
 has() { [[ " $parts " == *" $1 "* ]]; }
 
 measure_engine() { "$benchmarks" engine "${options[@]}" --runs "$runs" >>"$work/ours.jsonl"; }

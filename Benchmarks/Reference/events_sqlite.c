@@ -136,9 +136,9 @@ static void bind_numbers(sqlite3_stmt *statement, int place, const int64_t *valu
     for (int index = 0; index < count; index++) { sqlite3_bind_int64(statement, place + index, values[index]); }
 }
 
-// Sets what our store sets on its writing connection, and reads back what durability and size rest on.
+// Opens and sets what our store opens and sets on its writing connection, and reads back what durability and size rest on.
 static void open_store(const char *path) {
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) { fail(db, path); }
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) { fail(db, path); }
     const char *settings = "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
                            "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
     if (sqlite3_exec(db, settings, NULL, NULL, NULL) != SQLITE_OK) { fail(db, "settings"); }

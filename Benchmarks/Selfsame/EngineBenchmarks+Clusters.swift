@@ -7,8 +7,8 @@ extension EngineBenchmarks {
 
     /// One join of two clusters of a million ids, beside joins of two clusters of two ids in the same index.
     ///
-    /// The large clusters are built in rounds, pair by pair, which makes the forest as deep as union by size allows. One
-    /// join names their roots, the other their deepest members. Each is one call, so it is timed alone.
+    /// The large clusters are built in rounds, pair by pair, which makes the forest as deep as union by size allows.
+    /// One join names their roots, the other their deepest members. Each is one call, so it is timed alone.
     func runClusterJoins() throws {
         let size = clusterSize
         let detail = "clusters of \(size) ids"

@@ -4,8 +4,8 @@ import IdentityStore
 
 /// Durable commits to a SQLite store, one at a time: what a transaction costs around the bare inserts.
 ///
-/// The rows are made before the clock starts, as the reference program makes them. Events come as one submission of many,
-/// as /import sends them; `$identify` comes as many submissions of one, as the server's queue collects them.
+/// The rows are made before the clock starts, as the reference program makes them. Events come as one submission of
+/// many, as /import sends them; `$identify` comes as many submissions of one, as the server's queue collects them.
 struct StoreBenchmarks {
     let directory: String
     let runs: Int
@@ -132,6 +132,7 @@ extension EventBatch {
         event.properties = Slice(offset: start, count: bytes.count - start)
         event.name = append(sample.name.utf8)
         event.insertID = append(sample.insertID)
+        event.isDeduplicated = true
         event.sentID = append(sample.distinctID)
         event.filedID = event.sentID
         events.append(event)

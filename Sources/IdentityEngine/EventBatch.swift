@@ -46,8 +46,10 @@ package struct EventBatch: Sendable {
         ///
         /// A Legacy project's alias map is applied to it at commit (P 9-2).
         package var filedID: Slice = .empty
-        /// `$insert_id` where a usable one was sent; without it the event never deduplicates (P 6.5).
+        /// `$insert_id` as sent; empty where none was.
         package var insertID: Slice = .empty
+        /// Whether `insertID` is one that tells copies of the event apart from other events (P 6.5).
+        package var isDeduplicated = false
         /// The event's time in milliseconds since 1970.
         package var timeMilliseconds: Int64 = 0
         /// A minified JSON object: what was sent, less what has a field here and what a server stamps.

@@ -47,8 +47,9 @@ extension NodeSource {
         var key = root.next
         while key != root.key {
             let member = try existing(key)
-            var isMember = member.firstSequence <= sequence
-            if isMember, sequence != .max { isMember = try self.root(of: member, asOf: sequence).key == root.key }
+            // A member that came after the sequence was a root until it was joined: it finds itself.
+            var isMember = true
+            if sequence != .max { isMember = try self.root(of: member, asOf: sequence).key == root.key }
             if isMember, !body(member) { return }
             key = member.next
         }

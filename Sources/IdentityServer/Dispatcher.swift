@@ -99,7 +99,7 @@ package struct Dispatcher: Sendable {
         case .cluster: await query(request) { .whole(try await identityQueries.cluster($0)) }
         case .log: await query(request) { .whole(try await identityQueries.log($0)) }
         case .mappings: await query(request) { .stream(try await mappingQuery.answer($0)) }
-        case .export: await query(request) { .stream(try exportStream($0)) }
+        case .export: await query(request) { .stream(try await exportStream($0)) }
         case .health: .whole(await health(path))
         case .sandbox: .whole(await sandbox?.answer(request, path: path) ?? Answer.notFound())
         case .methodNotAllowed: .whole(Answer.failure(405, "the method is not allowed here"))
@@ -176,7 +176,7 @@ package struct Dispatcher: Sendable {
         }
     }
 
-    private func exportStream(_ query: QueryRequest) throws -> StreamedReply {
+    private func exportStream(_ query: QueryRequest) async throws -> StreamedReply {
         try query.refuse("where", "as_of")
         guard let from = query.text("from_date"), let to = query.text("to_date") else {
             throw QueryFault.badRequest("from_date and to_date must be given, as days: YYYY-MM-DD")
@@ -200,7 +200,8 @@ package struct Dispatcher: Sendable {
         }
         let export = Export(
             store: store, project: query.project, system: query.access.project.rules.system, range: range)
-        return StreamedReply(contentType: "text/plain; charset=utf-8", headers: [], pieces: export)
+        let plain = StreamedReply(contentType: "text/plain; charset=utf-8", headers: [], pieces: export)
+        return try await plain.compressed(for: query.request)
     }
 
     private func health(_ path: String) async -> WireResponse {

@@ -65,6 +65,7 @@ package struct HTTPAdapter: HTTPResponder {
         request.query = Array(target.dropFirst(path.count + 1).utf8)
         request.contentType = fields[.contentType]
         request.contentEncoding = fields[.contentEncoding]
+        request.acceptEncoding = fields[.acceptEncoding]
         request.authorization = fields[.authorization]
         request.origin = fields[.origin]
         request.requestedMethod = fields[.accessControlRequestMethod]

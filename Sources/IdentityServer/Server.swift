@@ -69,16 +69,18 @@ package struct Server: Sendable {
     /// - Parameter onListening: called once with the port, when requests are answered.
     /// - Throws: what stopped the server: an address in use, or a store that cannot be closed.
     package func run(onListening: @escaping @Sendable (Int) async -> Void) async throws {
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(
-                        service: application(onListening: onListening),
-                        successTerminationBehavior: .gracefullyShutdownGroup)
-                ],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        var configuration = ServiceGroupConfiguration(
+            services: [
+                .init(
+                    service: application(onListening: onListening),
+                    successTerminationBehavior: .gracefullyShutdownGroup)
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
+        configuration.maximumGracefulShutdownDuration = .seconds(self.configuration.server.shutdownTimeoutSeconds)
         do {
-            try await group.run()
+            try await ServiceGroup(configuration: configuration).run()
+        } catch is CancellationError {
+            logger.notice("requests that did not end within server.shutdownTimeoutSeconds were cut off")
         } catch {
             try await store.close()
             throw error
@@ -90,9 +92,7 @@ package struct Server: Sendable {
     package func application(
         onListening: @escaping @Sendable (Int) async -> Void
     ) -> Application<HTTPAdapter> {
-        var quiet = logger
-        quiet.logLevel = max(logger.logLevel, .warning)
-        return Application(
+        Application(
             responder: adapter,
             server: .http1(
                 configuration: .init(idleTimeout: .seconds(Int64(configuration.server.idleTimeoutSeconds)))),
@@ -102,7 +102,14 @@ package struct Server: Sendable {
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.server.connectionLimit)),
             services: [committer, ProjectRefresh(directory: directory)],
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
-            logger: quiet)
+            logger: quietLogger)
+    }
+
+    /// What the libraries below log: how they start and stop is not news.
+    private var quietLogger: Logger {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return quiet
     }
 
     /// A new store without any project gets one; the sandbox in memory is told by its configuration.

@@ -194,7 +194,7 @@ extension CommitPlan {
     private func key(
         of event: EventBatch.Event, _ arena: UnsafeRawBufferPointer, generating hashes: inout GeneratedHashes
     ) -> EventKey {
-        if event.insertID.isEmpty { return hashes.nextKey(timeMilliseconds: event.timeMilliseconds) }
+        if !event.isDeduplicated { return hashes.nextKey(timeMilliseconds: event.timeMilliseconds) }
         return EventKey(
             timeMilliseconds: event.timeMilliseconds, name: UnsafeRawBufferPointer(rebasing: arena[event.name.range]),
             sentID: UnsafeRawBufferPointer(rebasing: arena[event.sentID.range]),

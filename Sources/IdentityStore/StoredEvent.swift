@@ -31,7 +31,7 @@ package struct StoredEvent: Hashable, Sendable {
     package var sentID: [UInt8]
     /// The id that it is filed under, which reads resolve.
     package var filedID: [UInt8]
-    /// `$insert_id` as sent; empty where none was, or none that could be used.
+    /// `$insert_id` as sent; empty where none was.
     package var insertID: [UInt8]
     /// A minified JSON object.
     package var properties: [UInt8]

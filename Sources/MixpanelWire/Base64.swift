@@ -1,4 +1,4 @@
-/// Base64 as the SDKs send it (P 2-5d): either alphabet, with or without padding, spaces where `+` was meant.
+/// Base64 as the SDKs send it (P 2-5): either alphabet, with or without padding, spaces where `+` was meant.
 enum Base64 {
     /// 0…63 a digit, 64 to be left out, 65 padding, 66 anything else.
     private static let digits: [UInt8] = {
@@ -39,17 +39,25 @@ enum Base64 {
         var word: UInt32 = 0
         var held = 0
         var padding = 0
-        for byte in source {
-            let digit = table[Int(byte)]
+        var read = 0
+        while read < source.count {
+            // Four digits in a row are the rule, and everything else is above 63.
+            while held == 0, padding == 0, source.count &- read >= 4 {
+                let (a, b) = (table[Int(source[read])], table[Int(source[read &+ 1])])
+                let (c, d) = (table[Int(source[read &+ 2])], table[Int(source[read &+ 3])])
+                guard a | b | c | d < 64 else { break }
+                write(UInt32(a) << 18 | UInt32(b) << 12 | UInt32(c) << 6 | UInt32(d), to: target, &count)
+                read &+= 4
+            }
+            guard read < source.count else { break }
+            let digit = table[Int(source[read])]
+            read &+= 1
             if digit < 64 {
                 guard padding == 0 else { return false }
                 word = word << 6 | UInt32(digit)
                 held += 1
                 if held == 4 {
-                    target[count] = UInt8(truncatingIfNeeded: word >> 16)
-                    target[count + 1] = UInt8(truncatingIfNeeded: word >> 8)
-                    target[count + 2] = UInt8(truncatingIfNeeded: word)
-                    count += 3
+                    write(word, to: target, &count)
                     held = 0
                 }
             } else if digit == 65 {
@@ -70,5 +78,14 @@ enum Base64 {
             }
         }
         return true
+    }
+
+    /// Writes the three bytes of four digits.
+    @inline(__always)
+    private static func write(_ word: UInt32, to target: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) {
+        target[count] = UInt8(truncatingIfNeeded: word >> 16)
+        target[count &+ 1] = UInt8(truncatingIfNeeded: word >> 8)
+        target[count &+ 2] = UInt8(truncatingIfNeeded: word)
+        count &+= 3
     }
 }

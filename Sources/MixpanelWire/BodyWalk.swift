@@ -63,7 +63,9 @@ struct BodyWalk {
         // for all that follow. simdjson lets such a backslash escape a quote, our scan does not; which of them keeps
         // the fault to its record depends on the record. So a body with a fault and a backslash is read both ways,
         // and the better counts.
-        guard isFaulty, !scratch.index.isOwnScan, text.contains(UInt8(ascii: "\\")) else { return first }
+        guard isFaulty, !scratch.index.isOwnScan,
+            ByteSearch.offset(of: UInt8(ascii: "\\"), in: base, from: 0, to: text.count) < text.count
+        else { return first }
         guard case .indexed = scratch.index.rescan(text, isLines: shape == .lines) else { return first }
         undo(in: &batch)
         let second = walkOnce(base, shape, into: &batch)
@@ -111,7 +113,8 @@ struct BodyWalk {
         if isLines { return .lines }
         guard let first = text.first(where: { !isJSONSpace($0) }) else { return .values }
         if first == UInt8(ascii: "[") { return .array }
-        guard let newline = text.firstIndex(of: 0x0A),
+        let newline = ByteSearch.offset(of: 0x0A, in: base, from: 0, to: text.count)
+        guard newline < text.count,
             text[..<newline].last(where: { !isJSONSpace($0) }) == UInt8(ascii: "}"),
             text[newline...].first(where: { !isJSONSpace($0) }) == UInt8(ascii: "{")
         else { return .values }
@@ -199,7 +202,7 @@ struct BodyWalk {
     /// The first cursor past the line that the reader is in.
     private func endOfLine(_ reader: borrowing RecordReader, _ end: Int) -> Int {
         let start = reader.position(reader.cursor)
-        let newline = text[start...].firstIndex(of: 0x0A) ?? text.count
+        let newline = ByteSearch.offset(of: 0x0A, in: reader.base, from: start, to: text.count)
         var cursor = reader.cursor
         while cursor < end, reader.position(cursor) < newline { cursor += 1 }
         return cursor

@@ -29,7 +29,7 @@ final class DecodeScratch: @unchecked Sendable {
         var keyCount: Int
     }
 
-    /// The deepest nesting that is read anywhere in a record; deeper is one bad record (P 15-20).
+    /// The deepest nesting that is read anywhere in a record; deeper is one bad record (P 6.1).
     static let depthLimit = 64
     /// How many ids of one record are held beside one another, and the last token.
     static let idSlots = 6
@@ -99,8 +99,8 @@ final class DecodeScratch: @unchecked Sendable {
 final class ScratchPool: Sendable {
     /// What a kept buffer may be sized for: an ordinary batch.
     static let keptBodyBytes = 2 * 1024 * 1024
-    /// As many as can be in use at once without queueing on cores.
-    static let keptCount = 8
+    /// A few for each of a small machine's cores; more would be memory held for nothing.
+    static let keptCount = 4
 
     private let free = Mutex<[DecodeScratch]>([])
 

@@ -58,7 +58,7 @@ enum KnownField: UInt8 {
     /// Whether the pair never reaches the stored copy.
     var isTakenOut: Bool {
         switch self {
-        case .token, .time, .distinctID, .stamped: true
+        case .token, .time, .distinctID, .insertID, .stamped: true
         default: false
         }
     }

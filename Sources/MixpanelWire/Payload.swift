@@ -5,7 +5,7 @@ package struct Payload: Sendable {
     package var json: [UInt8]
     /// Whether the sender said that each line is one record.
     package var isLines: Bool
-    /// What to read instead where `json` turns out not to be JSON: a form that was cut at an unescaped `&` (P 2-5c).
+    /// What to read instead where `json` turns out not to be JSON: a form that was cut at an unescaped `&` (P 2-5).
     var unsplit: [UInt8]?
 
     /// A payload that needs no unwrapping: a file's text, for example.

@@ -20,14 +20,21 @@ package struct QueryItems: Sendable {
     /// - Parameter raw: A query without its `?`, or a form body.
     package init(_ raw: [UInt8]) {
         self.raw = raw
-        var start = 0
-        while start < raw.count, items.count < Self.itemLimit {
-            let end = raw[start...].firstIndex(of: UInt8(ascii: "&")) ?? raw.count
-            defer { start = end + 1 }
-            let equals = raw[start..<end].firstIndex(of: UInt8(ascii: "=")) ?? end
-            guard equals - start <= Self.nameLimitBytes, end > start else { continue }
-            let name = Self.decoded(raw[start..<equals])
-            items.append(Item(name: name, value: min(equals + 1, end)..<end))
+        items = raw.withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress else { return [] }
+            var found: [Item] = []
+            var start = 0
+            while start < bytes.count, found.count < Self.itemLimit {
+                let end = ByteSearch.offset(of: UInt8(ascii: "&"), in: base, from: start, to: bytes.count)
+                let nameLimit = min(end, start + Self.nameLimitBytes + 1)
+                let equals = ByteSearch.offset(of: UInt8(ascii: "="), in: base, from: start, to: nameLimit)
+                if end > start, equals - start <= Self.nameLimitBytes {
+                    let name = Self.decoded(raw[start..<equals])
+                    found.append(Item(name: name, value: min(equals + 1, end)..<end))
+                }
+                start = end + 1
+            }
+            return found
         }
     }
 
@@ -61,24 +68,48 @@ package struct QueryItems: Sendable {
     /// - Returns: The bytes.
     package static func decoded(_ raw: ArraySlice<UInt8>) -> [UInt8] {
         raw.withUnsafeBufferPointer { source in
-            [UInt8](unsafeUninitializedCapacity: source.count) { target, count in
-                var read = 0
-                while read < source.count {
-                    var byte = source[read]
-                    read += 1
-                    if byte == UInt8(ascii: "+") {
-                        byte = UInt8(ascii: " ")
-                    } else if byte == UInt8(ascii: "%"), read + 1 < source.count,
-                        let high = hexDigit(source[read]), let low = hexDigit(source[read + 1])
-                    {
-                        byte = high << 4 | low
-                        read += 2
-                    }
-                    target[count] = byte
-                    count += 1
-                }
+            guard let base = source.baseAddress else { return [] }
+            return [UInt8](unsafeUninitializedCapacity: source.count) { target, count in
+                guard let output = target.baseAddress else { return }
+                count = decode(base, source.count, into: output)
             }
         }
+    }
+
+    private static func decode(
+        _ source: UnsafePointer<UInt8>,
+        _ sourceCount: Int,
+        into target: UnsafeMutablePointer<UInt8>
+    ) -> Int {
+        var read = 0
+        var written = 0
+        while read < sourceCount {
+            // What is written is never ahead of what is read, so there is room for eight bytes where eight are left.
+            while sourceCount &- read >= 8 {
+                let word = UnsafeRawPointer(source).loadUnaligned(fromByteOffset: read, as: UInt64.self)
+                guard !ByteSearch.hasEncoding(word) else { break }
+                UnsafeMutableRawPointer(target).storeBytes(of: word, toByteOffset: written, as: UInt64.self)
+                read &+= 8
+                written &+= 8
+            }
+            // Past an encoded byte there are often more: eight bytes one by one, then by eight again.
+            let end = min(read &+ 8, sourceCount)
+            while read < end {
+                var byte = source[read]
+                read &+= 1
+                if byte == UInt8(ascii: "+") {
+                    byte = UInt8(ascii: " ")
+                } else if byte == UInt8(ascii: "%"), read &+ 1 < sourceCount,
+                    let high = hexDigit(source[read]), let low = hexDigit(source[read &+ 1])
+                {
+                    byte = high << 4 | low
+                    read &+= 2
+                }
+                target[written] = byte
+                written &+= 1
+            }
+        }
+        return written
     }
 }
 

@@ -154,8 +154,8 @@ extension RecordReader {
 
     /// P 6.2 #8.
     ///
-    /// Elsewhere an event without a usable one is kept and never deduplicates.
-    private func insertID(isStrict: Bool) throws(RecordRejection) -> IDText? {
+    /// Elsewhere an event with an unusable one is kept, with what was sent, and never deduplicates.
+    private func insertID(isStrict: Bool) throws(RecordRejection) -> (text: IDText, isUsable: Bool)? {
         let value = value(.insertID)
         guard !value.isMissing else {
             if isStrict { throw .insertID("\(Rule.missing)") }
@@ -165,10 +165,9 @@ extension RecordReader {
             if isStrict { throw .insertID("must be a string of at most \(limits.insertIDBytes) bytes") }
             return nil
         }
-        if isInsertIDUsable { return id }
-        guard let fault = insertIDFault(id) else { return id }
+        guard let fault = insertIDFault(id) else { return (id, true) }
         if isStrict { throw fault }
-        return nil
+        return (id, false)
     }
 
     /// `$insert_id` as sent, for a rejection.

@@ -6,7 +6,7 @@ extension RecordReader {
         _ project: ProjectID,
         _ name: IDText,
         _ ids: RecordIDs,
-        _ insertID: IDText?,
+        _ insertID: (text: IDText, isUsable: Bool)?,
         _ time: Int64
     ) -> EventBatch.Event {
         var event = EventBatch.Event(project: project)
@@ -14,7 +14,10 @@ extension RecordReader {
         closeProperties()
         event.properties = EventBatch.Slice(offset: sliceBase + outputStart, count: used - outputStart)
         event.name = append(name)
-        if let insertID { event.insertID = append(insertID) }
+        if let insertID {
+            event.insertID = append(insertID.text)
+            event.isDeduplicated = insertID.isUsable
+        }
         if let sent = ids.sent { event.sentID = append(sent) }
         if let filed = ids.filed { event.filedID = append(filed, unlessSameAs: event.sentID) }
         if let verb = ids.verb, let primary = ids.primary, let secondary = ids.secondary {

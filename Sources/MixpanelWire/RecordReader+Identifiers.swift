@@ -125,14 +125,6 @@ extension RecordReader {
         }
     }
 
-    /// Notes, and tells, whether a value can serve as `$insert_id` (P 6.1).
-    mutating func usesInsertID(_ value: ValueReference) -> Bool {
-        isInsertIDUsable = false
-        guard value.isString || value.kind == .number, let id = try? readID(value, slot: 0) else { return false }
-        isInsertIDUsable = insertIDFault(id) == nil
-        return isInsertIDUsable
-    }
-
     /// What is wrong with an insert id; nil for a usable one.
     func insertIDFault(_ id: IDText) -> RecordRejection? {
         guard id.count > 0 else { return .insertID("must not be missing") }

@@ -89,7 +89,6 @@ extension RecordReader {
         keyTop = 0
         frames[0] = DecodeScratch.Frame(isObject: true)
         limitRejection = nil
-        isInsertIDUsable = false
     }
 
     /// Reads one pair of `properties` and decides whether the copy keeps it.
@@ -114,13 +113,6 @@ extension RecordReader {
         }
         values[Int(field.rawValue)] = value
         if field.isTakenOut {
-            used = pairStart
-        } else if field == .insertID, usesInsertID(value) {
-            // A former, unusable one that was kept is a repeat of this key.
-            for key in 0..<keyTop where keys[key].field == field.rawValue {
-                keys[key].isDropped = true
-                frames[0].hasRepeats = true
-            }
             used = pairStart
         } else {
             enterKey(0, field: field.rawValue)

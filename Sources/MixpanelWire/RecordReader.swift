@@ -40,8 +40,6 @@ struct RecordReader: ~Copyable {
     var event = ValueReference()
     var properties = ValueReference.Kind.absent
     var isEmptyRecord = false
-    /// Whether the last `$insert_id` was found in order when it was copied.
-    var isInsertIDUsable = false
     /// The first limit that the record breaks (P 6.2, #9); the other checks come before it.
     var limitRejection: RecordRejection?
 
@@ -67,6 +65,11 @@ struct RecordReader: ~Copyable {
         self.base = base
         self.count = text.count
         self.positions = positions
+        // The buffers are sized by these, so no setting may lie outside what they can be sized for.
+        var limits = limits
+        limits.nestingDepth = min(max(limits.nestingDepth, 1), DecodeScratch.depthLimit)
+        limits.properties = max(limits.properties, 1)
+        limits.nestedKeys = max(limits.nestedKeys, 1)
         self.limits = limits
         cursorEnd = scratch.index.count
         scratch.growKeys(toHold: limits.properties + limits.nestingDepth * limits.nestedKeys)

@@ -18,6 +18,7 @@ package struct WireRequest: Sendable {
     package var query: [UInt8]
     package var contentType: String?
     package var contentEncoding: String?
+    package var acceptEncoding: String?
     package var authorization: String?
     package var origin: String?
     /// `Access-Control-Request-Method`.
@@ -35,6 +36,7 @@ package struct WireRequest: Sendable {
         query: [UInt8] = [],
         contentType: String? = nil,
         contentEncoding: String? = nil,
+        acceptEncoding: String? = nil,
         authorization: String? = nil,
         origin: String? = nil,
         requestedMethod: String? = nil,
@@ -47,6 +49,7 @@ package struct WireRequest: Sendable {
         self.query = query
         self.contentType = contentType
         self.contentEncoding = contentEncoding
+        self.acceptEncoding = acceptEncoding
         self.authorization = authorization
         self.origin = origin
         self.requestedMethod = requestedMethod

@@ -38,7 +38,8 @@ struct History {
             var members: [String] = []
             index.forEachMember(ofRoot: root) { member in
                 members.append(member.id.name)
-                return true
+                // A broken ring has no end.
+                return members.count <= index.count
             }
             let canonical = index.canonicalNode(ofRoot: root).id.name
             lines.append(([canonical] + members.filter { $0 != canonical }.sorted()).joined(separator: " "))

@@ -169,7 +169,8 @@ extension IdentityIndex {
         var ids: [DistinctID] = []
         forEachMember(ofRoot: root(of: node, asOf: sequence), asOf: sequence) { member in
             ids.append(member.id)
-            return true
+            // A broken ring has no end.
+            return ids.count <= count
         }
         return ids
     }

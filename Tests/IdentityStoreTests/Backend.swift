@@ -88,6 +88,7 @@ extension EventBatch {
             event.sentID = batch.append(sent.id.utf8)
             event.filedID = sent.filedID.map { batch.append($0.utf8) } ?? event.sentID
             event.insertID = batch.append(sent.insertID.utf8)
+            event.isDeduplicated = !sent.insertID.isEmpty
             event.timeMilliseconds = sent.time
             event.properties = batch.append(sent.properties.utf8)
             if let identity = sent.identity {

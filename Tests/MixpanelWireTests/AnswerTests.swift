@@ -27,11 +27,13 @@ struct AnswerTests {
     @Test func `limits and failures say when to come back`() {
         #expect(
             text(Answer.tooLarge(limitBytes: 7))
-                == #"413 application/json {"code":413,"error":"request exceeds max limit of 7 bytes","status":"Request Entity Too Large"}"#
+                == #"413 application/json {"code":413,"error":"request exceeds max limit of 7 bytes","#
+                + #""status":"Request Entity Too Large"}"#
         )
         #expect(
             text(Answer.tooMany(retryAfterSeconds: 0))
-                == #"429 application/json Retry-After=1 {"code":429,"error":"Project exceeded rate limits. Please retry the request with exponential backoff.","status":"Too Many Requests"}"#
+                == #"429 application/json Retry-After=1 {"code":429,"error":"Project exceeded rate limits. Please "#
+                + #"retry the request with exponential backoff.","status":"Too Many Requests"}"#
         )
         #expect(
             text(Answer.unavailable("busy", retryAfterSeconds: 5))
@@ -48,7 +50,8 @@ struct AnswerTests {
             text(Answer.answer(to: result, options: options, endpoint: .track)) == "200 text/plain; charset=utf-8 0")
         #expect(
             text(Answer.answer(to: result, options: options, endpoint: .import))
-                == #"413 application/json {"code":413,"error":"request exceeds max limit of 2000 records","status":"Request Entity Too Large"}"#
+                == #"413 application/json {"code":413,"error":"request exceeds max limit of 2000 records","#
+                + #""status":"Request Entity Too Large"}"#
         )
     }
 

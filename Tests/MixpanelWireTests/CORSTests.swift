@@ -44,7 +44,8 @@ struct CORSTests {
         #expect(
             lines(answer.headers) == Self.always + [
                 "Access-Control-Allow-Methods: GET, POST, OPTIONS",
-                "Access-Control-Allow-Headers: authorization, content-type, content-encoding, traceparent, x-requested-with, x-custom",
+                "Access-Control-Allow-Headers: authorization, content-type, content-encoding, traceparent, "
+                    + "x-requested-with, x-custom",
                 "Access-Control-Max-Age: 86400",
             ])
     }

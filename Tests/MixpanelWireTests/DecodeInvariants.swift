@@ -35,7 +35,7 @@ enum DecodeInvariants {
         }
         if let fault = StrictJSON.fault(batch.bytes[event.properties.range]) { return "properties: \(fault)" }
         guard !event.name.isEmpty, event.name.count <= 255 else { return "a name is out of bounds" }
-        guard event.insertID.count <= 36 else { return "an insert id is too long" }
+        guard event.insertID.count <= 36 || !event.isDeduplicated else { return "an insert id is too long" }
         // A device's id is the longest there is, with its prefix.
         guard [event.sentID, event.filedID, event.primaryID, event.secondaryID].allSatisfy({ $0.count <= 1024 + 8 })
         else {

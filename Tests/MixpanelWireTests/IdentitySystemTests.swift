@@ -31,7 +31,8 @@ struct IdentitySystemTests {
         Case(#""$device_id":"$device:","distinct_id":"U""#, #"E sent=U {"$user_id":"U"}"#),
         Case(#""$device_id":"S","$user_id":"S""#, #"E sent=S device(S, $device:S) {"$device_id":"S","$user_id":"S"}"#),
         Case(
-            #""$device_id":"1","$device_id":"D\"\n","y":[]"#, #"E sent=$device:D"\#u{A} {"y":[],"$device_id":"D\"\n"}"#),
+            #""$device_id":"1","$device_id":"D\"\n","y":[]"#,
+            #"E sent=$device:D"\#u{A} {"y":[],"$device_id":"D\"\n"}"#),
         Case(#""distinct_id":"none""#, "E {}"),
         Case("", "E {}"),
     ])

@@ -51,6 +51,15 @@ struct LimitTests {
             ])
     }
 
+    @Test func `a limit that is set out of bounds is brought back into them`() {
+        var limits = WireLimits()
+        (limits.properties, limits.nestedKeys, limits.nestingDepth) = (0, -1, 1000)
+        let deep = String(repeating: "[", count: 200) + String(repeating: "]", count: 200)
+        #expect(track(event(#""a":{"b":1,"c":\#(deep)},"d":1"#), limits: limits).result.rejections.count == 1)
+        (limits.properties, limits.nestedKeys, limits.nestingDepth) = (9, 9, 0)
+        #expect(track(event(#""a":{"b":1}"#), limits: limits).rejections.isEmpty)
+    }
+
     @Test func `2000 records are accepted and 2001 are not`() {
         let records = [String](repeating: event(""), count: 2000)
         #expect(track("[\(records.joined(separator: ","))]").batch.events.count == 2000)

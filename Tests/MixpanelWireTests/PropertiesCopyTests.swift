@@ -30,13 +30,14 @@ struct PropertiesCopyTests {
         Case(#""a":{"x":1,"y":2,"x":3,"x":{"z":1,"z":2}},"b":1"#, #"{"a":{"y":2,"x":{"z":2}},"b":1}"#),
         Case(#""a":[{"x":1,"x":2},{"x":1}],"c":0,"a":7"#, #"{"c":0,"a":7}"#),
         Case("\"e\u{301}\":1,\"é\":2", "{\"e\u{301}\":1,\"é\":2}"),
-        Case(#""$insert_id":"a:b","x":1"#, #"{"$insert_id":"a:b","x":1}"#),
+        Case(#""$insert_id":"a:b","x":1"#, #"{"x":1}"#),
         Case(#""$insert_id":"a:b","$insert_id":"ok","x":1"#, #"{"x":1}"#),
-        Case(#""$insert_id":"ok","$insert_id":"a:b""#, #"{"$insert_id":"a:b"}"#),
+        Case(#""$insert_id":"ok","$insert_id":{"a":1}"#, #"{}"#),
         Case(
             """
-            "$failure_reason":1,"a":1,"$failure_description":{},"$distinct_id_before_identity":"x","$is_reshuffled":true,
-            "$identity_failure_reason":"x","$import":true,"mp_processing_time_ms":1,"$mp_api_endpoint":"x",
+            "$failure_reason":1,"a":1,"$failure_description":{},"$distinct_id_before_identity":"x",
+            "$is_reshuffled":true,"$identity_failure_reason":"x","$import":true,"mp_processing_time_ms":1,
+            "$mp_api_endpoint":"x",
             "$mp_api_timestamp_ms":1,"b":2
             """, #"{"a":1,"b":2}"#),
         Case(#""distinct_id":"x","time":5,"token":"aaaa","$import":[1]"#, "{}"),

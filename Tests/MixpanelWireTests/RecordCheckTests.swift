@@ -36,7 +36,8 @@ struct RecordCheckTests {
             "'properties.time' is invalid: must be specified as seconds since epoch"),
         Case(view(#""time":1700007200"#), "properties.time", "'properties.time' is invalid: must not be in the future"),
         Case(
-            view(#""time":31535999"#), "properties.time", "'properties.time' is invalid: must not be before 1971-01-01"),
+            view(#""time":31535999"#), "properties.time",
+            "'properties.time' is invalid: must not be before 1971-01-01"),
         Case(view(#""time":-5"#), "properties.time", "'properties.time' is invalid: must not be before 1971-01-01"),
         Case(
             view(#""time":1699999999"#), "properties.distinct_id",
@@ -105,7 +106,8 @@ struct RecordCheckTests {
 
     @Test func `track repairs what a strict import refuses`() {
         let decoded = track(event(#""time":"yesterday","distinct_id":null,"$insert_id":"a:b","x":1"#))
-        #expect(decoded.lines == [#"View {"$insert_id":"a:b","x":1}"#])
+        #expect(decoded.lines == [#"View insert=a:b {"x":1}"#])
+        #expect(decoded.batch.events.map(\.isDeduplicated) == [false])
     }
 
     @Test func `an empty record on import is no payload`() {

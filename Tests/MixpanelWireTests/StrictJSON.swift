@@ -31,8 +31,8 @@ struct StrictJSON {
     }
 
     private mutating func value(depth: Int) throws {
-        guard depth <= 3 else { throw Fault(text: "too deep") }
         switch peek {
+        case UInt8(ascii: "{") where depth > 3, UInt8(ascii: "[") where depth > 3: throw Fault(text: "too deep")
         case UInt8(ascii: "{"): try object(depth)
         case UInt8(ascii: "["): try array(depth)
         case UInt8(ascii: "\""): _ = try string()

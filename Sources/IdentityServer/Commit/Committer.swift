@@ -76,9 +76,14 @@ package final class Committer: Service, Sendable {
 
     /// Commits until the server shuts down, and then what is still queued.
     package func run() async throws {
-        await withGracefulShutdownHandler {
-            while let group = await nextGroup() { await commit(group) }
-        } onGracefulShutdown: {
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                while let group = await nextGroup() { await commit(group) }
+            } onGracefulShutdown: {
+                self.close()
+            }
+        } onCancel: {
+            // The server could not listen, or its shutdown took too long: what was queued is committed all the same.
             self.close()
         }
     }

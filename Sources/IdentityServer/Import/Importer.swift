@@ -175,11 +175,11 @@ private struct ContentOrdinals {
     private var counts: [UInt64: UInt32] = [:]
 
     mutating func fillInsertIDs(of batch: inout EventBatch) {
-        for index in batch.events.indices where batch.events[index].insertID.isEmpty {
+        for index in batch.events.indices where !batch.events[index].isDeduplicated {
             let event = batch.events[index]
             var hash = StableHash()
             unsafe batch.bytes.withUnsafeBytes { bytes in
-                for slice in [event.name, event.sentID, event.properties] {
+                for slice in [event.name, event.sentID, event.insertID, event.properties] {
                     hash.update(UInt64(slice.count))
                     unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[slice.range]))
                 }
@@ -193,6 +193,7 @@ private struct ContentOrdinals {
             let (first, second) = hash.finish()
             let key = EventKey(timeMilliseconds: 0, hashHigh: first, hashLow: second)
             batch.events[index].insertID = batch.append(Array(key.generatedInsertID.utf8))
+            batch.events[index].isDeduplicated = true
         }
     }
 }

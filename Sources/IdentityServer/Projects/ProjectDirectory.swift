@@ -12,7 +12,7 @@ package final class ProjectDirectory: Sendable {
     package let secretKey: SecretKey
     private let logger: Logger
     private let content: Mutex<Content>
-    private let lastReload = Mutex(ContinuousClock.now)
+    private let lastReload = Mutex(ContinuousClock.Instant?.none)
 
     package init(store: any Store, secretKey: SecretKey, logger: Logger) async throws(StoreError) {
         self.store = store
@@ -55,7 +55,7 @@ package final class ProjectDirectory: Sendable {
     package func reloadIfStale() async {
         let now = ContinuousClock.now
         let isStale = lastReload.withLock { last in
-            guard last.duration(to: now) > .milliseconds(200) else { return false }
+            if let last, last.duration(to: now) < .milliseconds(200) { return false }
             last = now
             return true
         }

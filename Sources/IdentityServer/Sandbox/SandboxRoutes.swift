@@ -47,5 +47,15 @@ struct SandboxRoutes: Sendable {
 
     private struct ClockSetting: Decodable {
         let now: Double?
+
+        private enum CodingKeys: CodingKey {
+            case now
+        }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            // Not `decodeIfPresent`: a key that is spelt wrongly must not set the clock running.
+            now = try container.decodeNil(forKey: .now) ? nil : container.decode(Double.self, forKey: .now)
+        }
     }
 }
