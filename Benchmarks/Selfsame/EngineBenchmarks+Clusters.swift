@@ -5,30 +5,31 @@ extension EngineBenchmarks {
     /// The larger clusters' size, a power of two.
     private var clusterSize: Int { isQuick ? 1 << 17 : 1 << 20 }
 
-    /// One join of two clusters of a million ids, beside joins of two clusters of two ids in the same index.
+    /// Joins of two clusters of a million ids, beside joins of two clusters of two ids in the same index.
     ///
-    /// The large clusters are built in rounds, pair by pair, which makes the forest as deep as union by size allows.
-    /// One join names their roots, the other their deepest members. Each is one call, so it is timed alone.
+    /// The large clusters are as deep as union by size allows: 20 steps from the last member to the root. Some joins name
+    /// roots, others the deepest members. There are few of them, so each is timed alone.
     func runClusterJoins() throws {
-        let size = clusterSize
-        let detail = "clusters of \(size) ids"
+        let large = "clusters of \(clusterSize) ids or more"
         var small = Measurement(name: "engine.join.two_ids", unit: "ns", detail: "clusters of 2 ids")
-        var shallow = Measurement(name: "engine.join.million_ids", unit: "ns", detail: detail + ", roots named")
-        var deep = Measurement(name: "engine.join.million_ids_deepest", unit: "ns", detail: detail + ", deepest named")
+        var roots = Measurement(name: "engine.join.million_ids", unit: "ns", detail: large + ", roots named")
+        var deepest = Measurement(
+            name: "engine.join.million_ids_deepest", unit: "ns", detail: large + ", deepest named")
         var smallRows = Measurement(name: "engine.join.two_ids.rows", unit: "nodes written")
-        var largeRows = Measurement(name: "engine.join.million_ids.rows", unit: "nodes written", detail: detail)
-        for _ in 0..<runs {
-            var trial = try ClusterTrial(clusterSize: size)
-            let joins = try (0..<1_001).map { _ in try trial.joinSmall() }
-            small.runs.append(Measurement(name: "", unit: "", runs: joins.map(\.nanoseconds)).median)
-            smallRows.runs.append(Measurement(name: "", unit: "", runs: joins.map(\.rows)).median)
-            let first = try trial.joinLarge(0, 1, member: 0)
-            shallow.runs.append(first.nanoseconds)
-            largeRows.runs.append(first.rows)
-            for _ in 0..<101 { _ = try trial.joinSmall() }
-            deep.runs.append(try trial.joinLarge(2, 3, member: size - 1).nanoseconds)
+        var largeRows = Measurement(name: "engine.join.million_ids.rows", unit: "nodes written", detail: large)
+        for member in [0, clusterSize - 1] {
+            var trial = ClusterTrial(clusterSize: clusterSize)
+            // The last of the three joins two clusters of two million.
+            for (a, b) in [(0, 1), (2, 3), (0, 2)] {
+                let joins = try (0..<1_001).map { _ in try trial.joinSmall() }
+                small.runs.append(Measurement(name: "", unit: "", runs: joins.map(\.nanoseconds)).median)
+                smallRows.runs.append(Measurement(name: "", unit: "", runs: joins.map(\.rows)).median)
+                let join = try trial.joinLarge(a, b, member: member)
+                if member == 0 { roots.runs.append(join.nanoseconds) } else { deepest.runs.append(join.nanoseconds) }
+                largeRows.runs.append(join.rows)
+            }
         }
-        for result in [small, shallow, deep, smallRows, largeRows] { result.report() }
+        for result in [small, roots, deepest, smallRows, largeRows] { result.report() }
     }
 }
 
@@ -38,29 +39,39 @@ private struct ClusterTrial {
 
     private let clusterSize: Int
     private var index = IdentityIndex()
-    private var sequence: Int64 = 0
+    private var sequence = Int64(pairs)
     private var pairOrder = EngineBenchmarks.permutation(pairs)
     private let rules = MergeRules(maxClusterSize: 0)
 
-    init(clusterSize: Int) throws {
+    init(clusterSize: Int) {
         self.clusterSize = clusterSize
-        for cluster in 0..<4 {
-            var step = 1
-            while step < clusterSize {
-                for member in stride(from: 0, to: clusterSize, by: 2 * step) {
-                    try build(id(cluster, member), id(cluster, member + step))
-                }
-                step *= 2
-            }
-        }
-        for pair in 0..<Self.pairs { try build(.numbered(pair), .device(4 * clusterSize + pair)) }
+        index.admit(pairs: Self.pairs)
+        for cluster in 0..<4 { admit(cluster) }
     }
 
-    private func id(_ cluster: Int, _ member: Int) -> DistinctID { .device(cluster * clusterSize + member) }
+    /// Puts in a cluster as rounds of joins of equal clusters leave it: a member hangs under the one whose number lacks
+    /// its lowest bit.
+    private mutating func admit(_ cluster: Int) {
+        let first = index.nextKey
+        sequence += 1
+        for member in 0..<clusterSize {
+            let lowestBit = member & -member
+            var node = Node(
+                key: first + Int64(member), id: id(cluster, member), isAnonymousForm: true, sequence: sequence,
+                timeMilliseconds: sequence)
+            node.parent = first + Int64(member - lowestBit)
+            node.joinedSequence = member == 0 ? 0 : sequence
+            node.next = first + Int64((member + 1) % clusterSize)
+            node.order = sequence << 1 | 1
+            node.size = Int64(member == 0 ? clusterSize : lowestBit)
+            node.canonicalRank = node.rank
+            index.admit(node)
+        }
+        index.nextKey += Int64(clusterSize)
+    }
 
-    private mutating func build(_ a: DistinctID, _ b: DistinctID) throws {
-        try index.decideOne(
-            IdentityEvent(verb: .merge, primary: a, secondary: b), by: rules, sequence: &sequence, expecting: .merged)
+    private func id(_ cluster: Int, _ member: Int) -> DistinctID {
+        .device(Self.pairs + cluster * clusterSize + member)
     }
 
     mutating func joinSmall() throws -> (nanoseconds: Double, rows: Double) {

@@ -16,6 +16,7 @@ package struct Dispatcher: Sendable {
     private let mappingQuery: MappingQuery
     private let sandbox: SandboxRoutes?
     private let sequenceTimeoutSeconds: Int
+    private let streamPlaces: StreamPlaces
     private let limits: WireLimits
     private let logger: Logger
 
@@ -33,6 +34,7 @@ package struct Dispatcher: Sendable {
         self.sandbox =
             configuration.sandbox.isEnabled
             ? SandboxRoutes(store: store, clock: clock, hostNames: configuration.server.hostNames) : nil
+        self.streamPlaces = StreamPlaces(limit: configuration.query.streamLimit)
         self.sequenceTimeoutSeconds = configuration.query.sequenceTimeoutSeconds
         self.logger = logger
     }
@@ -98,8 +100,8 @@ package struct Dispatcher: Sendable {
         case .resolve: await query(request) { .whole(try await identityQueries.resolve($0)) }
         case .cluster: await query(request) { .whole(try await identityQueries.cluster($0)) }
         case .log: await query(request) { .whole(try await identityQueries.log($0)) }
-        case .mappings: await query(request) { .stream(try await mappingQuery.answer($0)) }
-        case .export: await query(request) { .stream(try await exportStream($0)) }
+        case .mappings: await query(request) { try await stream(try await mappingQuery.answer($0)) }
+        case .export: await query(request) { try await stream(try await exportStream($0)) }
         case .health: .whole(await health(path))
         case .sandbox: .whole(await sandbox?.answer(request, path: path) ?? Answer.notFound())
         case .methodNotAllowed: .whole(Answer.failure(405, "the method is not allowed here"))
@@ -156,6 +158,18 @@ package struct Dispatcher: Sendable {
             logger.error("a query failed", metadata: ["error": "\(error)"])
             return .whole(Answer.failure(500, "the server failed to answer; its log says why"))
         }
+    }
+
+    /// Gives a stream its place among those that are written at once.
+    private func stream(_ reply: @autoclosure () async throws -> StreamedReply) async throws -> Reply {
+        guard let place = streamPlaces.take() else {
+            throw QueryFault(
+                status: 429, message: "too many exports and mappings are being written; try again in a moment",
+                retryAfterSeconds: 5)
+        }
+        var reply = try await reply()
+        reply.place = place
+        return .stream(reply)
     }
 
     private func waitForSequence(_ query: QueryRequest) async throws {

@@ -110,6 +110,7 @@ package struct HTTPAdapter: HTTPResponder {
                     throw error
                 }
                 try await writer.finish(nil)
+                withExtendedLifetime(stream.place) {}
             })
     }
 

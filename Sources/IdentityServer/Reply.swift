@@ -12,6 +12,8 @@ package struct StreamedReply: Sendable {
     package let headers: [(name: String, value: String)]
     /// The body in pieces; the next is made when the client has room for it.
     package let pieces: any AsyncSequence<[UInt8], any Error> & Sendable
+    /// Keeps the stream's place among those that are written at once.
+    package var place: StreamPlaces.Place?
 }
 
 /// A fault of a request to one of our own endpoints: the status, and what is wrong and what is allowed.

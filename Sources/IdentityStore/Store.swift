@@ -82,6 +82,9 @@ package protocol StoreSnapshot {
     /// The links that have a node at either end, in order of sequence.
     func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link]
 
+    /// The links that begin at a node, in order of sequence: each link begins at one node, so no link comes twice.
+    func links(from key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link]
+
     /// The log entry with a sequence; nil where there is none.
     func logEntry(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogEntry?
 

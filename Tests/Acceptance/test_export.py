@@ -6,7 +6,7 @@ import json
 import threading
 
 import pytest
-from conftest import FIXTURE, ORIGINAL, basic, insert_ids, json_lines, new_anonymous_id
+from conftest import FIXTURE, ORIGINAL, basic, insert_ids, json_lines, new_anonymous_id, wait_until
 
 DAY_START = 1_600_041_600  # 2020-09-14T00:00:00Z
 DAY = 86_400
@@ -295,3 +295,30 @@ def test_head_has_no_body(running):
         "HEAD", "/api/2.0/export", headers=basic(ORIGINAL.secret),
         query={"from_date": "2020-09-14", "to_date": "2020-09-14"})
     assert (answer.status, answer.body) == (200, b"")
+
+
+def test_only_so_many_streams_are_written_at_once(server):
+    running = server("--sandbox", "--config", FIXTURE, "--set", "query.streamLimit=1", project=ORIGINAL)
+    fillers = {f"filler{n}": "x" * 250 for n in range(4)}
+    for start in range(0, COUNT, 2000):
+        running.import_([
+            ORIGINAL.event("Bulk", "id", time=DAY_START + n, **fillers, **{"$insert_id": f"b{n}"})
+            for n in range(start, start + 2000)
+        ], compress=True)
+    query = {"from_date": "2020-09-14", "to_date": "2020-09-15"}
+
+    def get(path="/api/2.0/export", **more):
+        return running.request("GET", path, headers=basic(ORIGINAL.secret), query={**query, **more})
+
+    connection = running.connection()
+    connection.request(
+        "GET", "/api/2.0/export?from_date=2020-09-14&to_date=2020-09-15", headers=basic(ORIGINAL.secret))
+    response = connection.getresponse()
+    response.read(1000)
+    for path in ("/api/2.0/export", "/identity/mappings"):
+        refused = get(path)
+        assert refused.status == 429 and int(refused.headers["retry-after"]) > 0, refused
+    assert running.resolve("id") == ["id"], "short answers are not held up"
+    response.close()
+    connection.close()
+    wait_until(lambda: get(limit=1).status == 200, what="a place for the next export")

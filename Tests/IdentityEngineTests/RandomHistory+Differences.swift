@@ -40,7 +40,8 @@ extension RandomHistory {
                     isLogged: decision.isLogged)
                 let expected = model.decide(event)
                 if ruling != expected { return "\(step): \(ruling), not \(expected)" }
-                if decision.isLogged { states.append(State(of: model, history.ids)) }
+                guard decision.isLogged else { continue }
+                states.append(expected.hasLink ? State(of: model, history.ids) : states[states.count - 1])
             }
         }
         return differenceNow(played.index, model, history.ids) ?? differenceThen(played.index, model, states)

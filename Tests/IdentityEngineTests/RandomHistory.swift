@@ -38,7 +38,7 @@ struct RandomHistory {
         let form = AnonymousForm.allCases.randomElement(using: &random) ?? .mixpanel
         rules = MergeRules(system: system, maxClusterSize: isLong ? 0 : limit, anonymousForm: form)
         steps = []
-        for _ in 0..<(isLong ? 40 : Int.random(in: 1...14, using: &random)) { steps.append(step(&random)) }
+        for _ in 0..<(isLong ? 40 : Int.random(in: 1...12, using: &random)) { steps.append(step(&random)) }
     }
 
     var ids: [DistinctID] { Array(Set(primaries + secondaries)).sorted() }

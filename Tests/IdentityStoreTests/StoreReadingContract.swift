@@ -94,8 +94,12 @@ struct StoreReadingContract {
                     Link(sequence: 1, verb: .merge, from: 2, to: 1), Link(sequence: 2, verb: .merge, from: 1, to: 3),
                     Link(sequence: 4, verb: .alias, from: 2, to: 1),
                 ])
+            let begun = try await store.read { snapshot throws(StoreError) in
+                [try snapshot.links(from: 2, in: project), try snapshot.links(from: 3, in: project)]
+            }
+            #expect(begun.map { $0.map(\.sequence) } == [[1, 4], []])
             let none = try await store.read { snapshot throws(StoreError) in
-                try snapshot.links(of: 1, in: ProjectID(2))
+                try snapshot.links(of: 1, in: ProjectID(2)) + snapshot.links(from: 2, in: ProjectID(2))
             }
             #expect(none.isEmpty)
         }

@@ -57,7 +57,9 @@ extension Configuration {
             queueLimitBytes: try reader.number("ingest.queueLimitBytes", in: 1_048_576...17_179_869_184),
             inFlightLimitBytes: try reader.number("ingest.inFlightLimitBytes", in: 1_048_576...17_179_869_184),
             outcomeHeader: try reader.boolean("ingest.outcomeHeader"))
-        query = Query(sequenceTimeoutSeconds: try reader.number("query.sequenceTimeoutSeconds", in: 0...60))
+        query = Query(
+            sequenceTimeoutSeconds: try reader.number("query.sequenceTimeoutSeconds", in: 0...60),
+            streamLimit: try reader.number("query.streamLimit", in: 1...10_000))
         logLevel = try reader.choice("log.level", Logger.Level.self)
         projects = file.projects
         accounts = file.accounts

@@ -54,6 +54,8 @@ package struct Configuration: Sendable {
     /// How long reads may wait.
     package struct Query: Sendable {
         package var sequenceTimeoutSeconds: Int
+        /// Exports and mappings that may be written at once; past it the answer is 429.
+        package var streamLimit: Int
     }
 
     /// The sandbox: resettable, with a clock that tests set.

@@ -79,6 +79,9 @@ package struct Setting: Sendable {
             key: "query.sequenceTimeoutSeconds", fallback: "5", allowed: "a number from 0 to 60",
             meaning: "How long a read with min_sequence waits before it is answered 503."),
         Setting(
+            key: "query.streamLimit", fallback: "64", allowed: "a number from 1 to 10000",
+            meaning: "Exports and mappings that may be written at once; past it the answer is 429."),
+        Setting(
             key: "sandbox.enabled", fallback: "false", allowed: "true or false",
             meaning: "Serves /sandbox/reset and /sandbox/clock; for tests only."),
         Setting(

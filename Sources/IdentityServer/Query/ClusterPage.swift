@@ -40,7 +40,7 @@ struct ClusterPage {
             }
             try json.array("links") { (json) throws(StoreError) in
                 for member in members {
-                    for link in try snapshot.links(of: member.key, in: project) where link.from == member.key {
+                    for link in try snapshot.links(from: member.key, in: project) {
                         try write(link, from: member.id, to: &json)
                     }
                 }

@@ -129,6 +129,10 @@ struct MemorySnapshot: StoreSnapshot {
 
     func links(of key: NodeKey, in project: ProjectID) -> [Link] { contents[project]?.links(of: key) ?? [] }
 
+    func links(from key: NodeKey, in project: ProjectID) -> [Link] {
+        links(of: key, in: project).filter { $0.from == key }
+    }
+
     func logEntry(_ sequence: Int64, in project: ProjectID) -> LogEntry? { contents[project]?.entry(sequence) }
 
     func logEntries(_ query: LogQuery, in project: ProjectID) -> [LogEntry] {

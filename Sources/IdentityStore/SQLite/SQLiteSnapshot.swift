@@ -42,6 +42,13 @@ struct SQLiteSnapshot: StoreSnapshot {
         return try statement.all { statement throws(StoreError) in try statement.link() }
     }
 
+    func links(from key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link] {
+        let statement = try PreparedStatement(cached: Statements.linksFromNode, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, key)
+        return try statement.all { statement throws(StoreError) in try statement.link() }
+    }
+
     func logEntry(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogEntry? {
         let statement = try PreparedStatement(cached: Statements.entry, in: db)
         try statement.bind(1, project.rawValue)

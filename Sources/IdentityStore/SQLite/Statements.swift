@@ -79,6 +79,11 @@ enum Statements {
         LIMIT 1
         """
 
+    static let linksFromNode = """
+        SELECT sequence, verb, from_key, to_key FROM link INDEXED BY link_from WHERE from_key = ?2 AND project = ?1
+        ORDER BY sequence
+        """
+
     /// No link has one node at both ends, so that nothing comes twice.
     static let linksOfNode = """
         SELECT sequence, verb, from_key, to_key FROM link INDEXED BY link_from WHERE from_key = ?2 AND project = ?1
