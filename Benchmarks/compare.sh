@@ -148,8 +148,10 @@ measure_http() {
 
 # One more pair: its sequence is the number of all merges, for sequences have no gaps. And whatever did not merge.
 check_log() {
-    last_sequence=$(curl --silent --show-error --dump-header - --output /dev/null "$url/track" --data-urlencode \
-        "data={\"event\":\"\$identify\",\"properties\":{\"token\":\"$token\",\"\$identified_id\":\"last\",\"\$anon_id\":\"ffffffff-ffff-4fff-afff-ffffffffffff\"}}" |
+    local event='{"event":"$identify","properties":{"$identified_id":"last",'
+    event+='"$anon_id":"ffffffff-ffff-4fff-afff-ffffffffffff","token":"'$token'"}}'
+    last_sequence=$(curl --silent --show-error --dump-header - --output /dev/null "$url/track" \
+        --data-urlencode "data=$event" |
         tr -d '\r' | sed -n 's/^x-selfsame-sequence: //Ip')
     curl --silent --show-error --fail --user "$secret:" --output "$work/log.json" \
         "$url/identity/log?outcome=refused,unchanged&limit=1"

@@ -20,7 +20,7 @@ ROWS = [
     ("$identify, one more device", "engine.identify.returning", None, "", ""),
     ("$identify, refused", "engine.identify.refused", None, "", ""),
     ("merges, many ids known", "engine.join.many_known", "engine.join.few_known", "100,000 ids known", "≥ 0.7"),
-    ("join of two of 1 M ids", "engine.join.million_ids", "engine.join.two_ids", "two of 2 ids", "≤ 2"),
+    ("join of two large clusters", "engine.join.million_ids", "engine.join.two_ids", "two of 2 ids", "≤ 2"),
     ("the same, by the deepest member", "engine.join.million_ids_deepest", "engine.join.two_ids", "two of 2 ids", ""),
     ("nodes that it writes", "engine.join.million_ids.rows", "engine.join.two_ids.rows", "two of 2 ids", "≤ 2"),
     ("Wire, body to checked events, one core",),
@@ -95,7 +95,8 @@ def load_figures(path):
 def shown(figure):
     if figure is None:
         return "–"
-    value, unit = figure["value"], figure["unit"].replace("us", "µs").replace("µs/row", "µs").replace("nodes written", "")
+    value, unit = figure["value"], figure["unit"].replace("us", "µs").replace("µs/row", "µs")
+    unit = "" if unit == "nodes written" else unit
     unit = "/s" if unit.endswith("/s") and unit != MB else unit
     text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     return f"{text} {unit}".strip()
@@ -106,7 +107,9 @@ def verdict(aim, ours, ratio):
         return ""
     value = ours["value"] if aim.startswith("ours") else ratio
     sign, limit = aim.split()[-2:]
-    return "" if value is None else "met" if (value >= float(limit) if sign == "≥" else value <= float(limit)) else "MISSED"
+    if value is None:
+        return ""
+    return "met" if (value >= float(limit) if sign == "≥" else value <= float(limit)) else "MISSED"
 
 
 def table(work, label, result_path):
@@ -157,7 +160,8 @@ def write_table(label, lines):
 def check(loads_path, store_path, log_path, last_sequence):
     """Every acknowledged pair is merged and in the log, every acknowledged event is stored, and nothing was refused."""
     loads = [json.loads(line) for line in pathlib.Path(loads_path).read_text().splitlines()]
-    faults = [f'{entry["name"]}: {entry["load"]["failed"]} requests failed' for entry in loads if entry["load"]["failed"]]
+    faults = [
+        f'{entry["name"]}: {entry["load"]["failed"]} requests failed' for entry in loads if entry["load"]["failed"]]
     # What wrk sent last, and did not wait for, may be stored as well.
     slack = sum(entry["connections"] for entry in loads)
     merges = sum(entry["load"]["requests"] for entry in loads if ".identify." in entry["name"]) + 1
@@ -166,13 +170,16 @@ def check(loads_path, store_path, log_path, last_sequence):
     if json.loads(pathlib.Path(log_path).read_text())["entries"]:
         faults.append("the log has pairs that were not merged")
     events = merges + sum(
-        entry["load"].get("events", entry["load"]["requests"]) for entry in loads if ".track" in entry["name"] or "import" in entry["name"])
+        entry["load"].get("events", entry["load"]["requests"])
+        for entry in loads if ".track" in entry["name"] or ".import" in entry["name"])
     stored = sqlite3.connect(store_path).execute("SELECT count(*) FROM event").fetchone()[0]
     if not events <= stored <= events + slack:
         faults.append(f"{events} events were acknowledged, but {stored} are stored")
     for fault in faults:
         print(f"check: {fault}", file=sys.stderr)
-    print(f"check: {merges} merges and {events} events acknowledged; {last_sequence} and {stored} stored", file=sys.stderr)
+    print(
+        f"check: {merges} merges and {events} events acknowledged; {last_sequence} and {stored} stored",
+        file=sys.stderr)
     return 1 if faults else 0
 
 

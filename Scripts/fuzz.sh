@@ -32,7 +32,9 @@ compile MixpanelWire -emit-module -emit-module-path "$out/MixpanelWire.swiftmodu
     -c Sources/MixpanelWire/*.swift -o "$out/wire.o"
 tests=Tests/MixpanelWireTests
 # gold warns of each of AddressSanitizer's symbols; only real errors are shown.
-if ! compile Fuzz Tests/Fuzz/FuzzTarget.swift "$tests/DecodeInvariants.swift" "$tests/StrictJSON.swift" \
+# The compiler leaves the module beside the program only where it is told to.
+if ! compile Fuzz -emit-module -emit-module-path "$out/Fuzz.swiftmodule" -emit-executable Tests/Fuzz/FuzzTarget.swift \
+    "$tests/DecodeInvariants.swift" "$tests/StrictJSON.swift" \
     "$out/engine.o" "$out/wire.o" "$out/shim.o" -lsimdjson -lz -lstdc++ -o "$out/fuzz" >"$out/link.log" 2>&1; then
     grep -v 'Cannot export local symbol' "$out/link.log" >&2
     exit 1

@@ -90,7 +90,8 @@ static void make_event(row *row) {
     size += sprintf(text + size, ",\"$city\":\"%s\",\"mp_country_code\":\"US\"", cities[next_random() % 7]);
     size += sprintf(text + size, ",\"$current_url\":\"https://example.com/products/%d?utm_source=x\"",
                     (int)(next_random() % 100000));
-    size += sprintf(text + size, ",\"$device\":\"iPhone\",\"$initial_referrer\":\"$direct\",\"$lib_version\":\"2.45.0\"");
+    size += sprintf(text + size, ",\"$device\":\"iPhone\",\"$initial_referrer\":\"$direct\"");
+    size += sprintf(text + size, ",\"$lib_version\":\"2.45.0\"");
     size += sprintf(text + size, ",\"$os\":\"iOS\",\"$screen_height\":844,\"$screen_width\":390,\"mp_lib\":\"web\"");
     size += sprintf(text + size, ",\"Amount\":%d.", (int)(next_random() % 500));
     size += sprintf(text + size, "%d", (int)(10 + next_random() % 90));
@@ -136,7 +137,7 @@ static void bind_numbers(sqlite3_stmt *statement, int place, const int64_t *valu
     for (int index = 0; index < count; index++) { sqlite3_bind_int64(statement, place + index, values[index]); }
 }
 
-// Opens and sets what our store opens and sets on its writing connection, and reads back what durability and size rest on.
+// Opens and sets what our store does on its writing connection, and reads back what durability and size rest on.
 static void open_store(const char *path) {
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) { fail(db, path); }
     const char *settings = "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
@@ -146,9 +147,8 @@ static void open_store(const char *path) {
         {"PRAGMA synchronous", "2"}, {"PRAGMA journal_mode", "wal"}, {"PRAGMA page_size", "8192"}};
     for (int index = 0; index < 3; index++) {
         sqlite3_stmt *check = prepare(checks[index][0]);
-        if (sqlite3_step(check) != SQLITE_ROW || strcmp((const char *)sqlite3_column_text(check, 0), checks[index][1])) {
-            fail(db, checks[index][0]);
-        }
+        if (sqlite3_step(check) != SQLITE_ROW) { fail(db, checks[index][0]); }
+        if (strcmp((const char *)sqlite3_column_text(check, 0), checks[index][1])) { fail(db, checks[index][0]); }
         sqlite3_finalize(check);
     }
     begin = prepare("BEGIN IMMEDIATE");
@@ -160,8 +160,8 @@ static void open_store(const char *path) {
                        " parent, joined_sequence, next, link_order, identified_sequence, alias_sequence, size,"
                        " canonical, canonical_rank, canonical_since, identified_count)"
                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    entry = prepare("INSERT INTO log (project, sequence, time, verb, primary_id, secondary_id, outcome, refusal, has_link,"
-                    " cluster_size, max_cluster_size, endpoint, principal)"
+    entry = prepare("INSERT INTO log (project, sequence, time, verb, primary_id, secondary_id, outcome, refusal,"
+                    " has_link, cluster_size, max_cluster_size, endpoint, principal)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     entry_node = prepare("INSERT INTO log_node (project, node, sequence) VALUES (?, ?, ?)");
     link_row = prepare("INSERT INTO link (project, sequence, verb, from_key, to_key) VALUES (?, ?, ?, ?, ?)");
@@ -200,7 +200,8 @@ static void insert_identify(const row *row, int64_t sequence, int64_t now) {
     insert_identity(row->sent_id, a, (int64_t[]){sequence, now, 0},
                     (int64_t[]){a, 0, b, 2 * sequence, sequence, 0, 2, a, 2 * sequence, sequence, 1});
     insert_identity(row->other_id, b, (int64_t[]){sequence, now, 1},
-                    (int64_t[]){a, sequence, a, 2 * sequence + 1, 0, 0, 1, b, 2LL << 60 | (2 * sequence + 1), sequence, 0});
+                    (int64_t[]){a, sequence, a, 2 * sequence + 1, 0, 0, 1, b, 2LL << 60 | (2 * sequence + 1),
+                                sequence, 0});
     bind_numbers(entry, 1, (int64_t[]){project, sequence, now, 1}, 4);
     bind_blob(entry, 5, row->sent_id, strlen(row->sent_id));
     bind_blob(entry, 6, row->other_id, strlen(row->other_id));

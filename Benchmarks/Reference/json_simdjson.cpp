@@ -29,8 +29,8 @@ static void measure(const char *name, const char *detail, size_t size, int runs,
         const double start = processor_seconds();
         for (int iteration = 0; iteration < iterations; iteration++) { body(); }
         const double figure = size * iterations / 1e6 / (processor_seconds() - start);
-        std::printf("{\"name\":\"%s\",\"unit\":\"MB/s\",\"value\":%.1f,\"runs\":[%.1f],\"detail\":\"%s\"}\n", name, figure,
-                    figure, detail);
+        std::printf("{\"name\":\"%s\",\"unit\":\"MB/s\",\"value\":%.1f,\"runs\":[%.1f],\"detail\":\"%s\"}\n",
+                    name, figure, figure, detail);
     }
 }
 

@@ -7,7 +7,7 @@ extension EngineBenchmarks {
 
     /// Joins of two clusters of a million ids, beside joins of two clusters of two ids in the same index.
     ///
-    /// The large clusters are as deep as union by size allows: 20 steps from the last member to the root. Some joins name
+    /// The large clusters are as deep as union by size allows: 20 steps from the last member to the root. Some name
     /// roots, others the deepest members. There are few of them, so each is timed alone.
     func runClusterJoins() throws {
         let large = "clusters of \(clusterSize) ids or more"

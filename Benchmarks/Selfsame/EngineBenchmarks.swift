@@ -10,12 +10,12 @@ struct EngineBenchmarks {
 
     /// Runs all of them.
     ///
-    /// - Parameter knownCount: ids known in the larger of the two joins; 0 for as many as the memory allows.
+    /// - Parameter knownCount: ids known in the larger of the two joins; 0 for four million. One takes about 400 bytes.
     /// - Throws: `BenchmarkFailure` where a decision comes out otherwise than it must.
     func run(knownCount: Int) throws {
         Console.note("engine: decisions in memory")
         try runDecisions()
-        let known = knownCount > 0 ? knownCount : isQuick ? 1_000_000 : Self.affordableKnownCount
+        let known = knownCount > 0 ? knownCount : isQuick ? 1_000_000 : 4_000_000
         try runJoins(named: "engine.join.few_known", knownCount: 100_000)
         try runJoins(named: "engine.join.many_known", knownCount: known)
         try runClusterJoins()
@@ -77,14 +77,7 @@ struct EngineBenchmarks {
         result.report()
     }
 
-    /// As many as fit, with room for the rest of the machine: an id takes about 350 bytes here.
-    private static var affordableKnownCount: Int {
-        let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
-        let line = text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
-        let kilobytes = line.flatMap { Int($0.filter(\.isNumber)) } ?? 0
-        return kilobytes >= 8_000_000 ? 10_000_000 : 2_000_000
-    }
-
+    /// The numbers below a count, in an order without order.
     static func permutation(_ count: Int) -> [Int] {
         var random = RandomNumbers()
         var order = Array(0..<count)

@@ -46,10 +46,14 @@ package struct EventBatch: Sendable {
         ///
         /// A Legacy project's alias map is applied to it at commit (P 9-2).
         package var filedID: Slice = .empty
-        /// `$insert_id` as sent; empty where none was.
+        /// `$insert_id` as sent; empty where none was, or none that is text of at most 1,024 bytes.
         package var insertID: Slice = .empty
         /// Whether `insertID` is one that tells copies of the event apart from other events (P 6.5).
         package var isDeduplicated = false
+        /// The place of the record in its request, from zero.
+        package var recordIndex: UInt32 = 0
+        /// What tells copies apart where that is not `insertID`: an import's hash of a record; empty elsewhere.
+        package var dedupKey: Slice = .empty
         /// The event's time in milliseconds since 1970.
         package var timeMilliseconds: Int64 = 0
         /// A minified JSON object: what was sent, less what has a field here and what a server stamps.

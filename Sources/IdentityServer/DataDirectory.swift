@@ -36,7 +36,19 @@ package struct DataDirectory: Sendable {
         }
     }
 
-    package func secretKey() throws -> SecretKey { try SecretKey(contentsOf: keyPath) }
+    /// The key of the folder's secrets, which is made together with the store and never after.
+    ///
+    /// - Throws: `ConfigurationError` where there is a store but no key that can be read: without it, every secret is
+    ///   lost.
+    package func secretKey() throws -> SecretKey {
+        let hasStore = FileManager.default.fileExists(atPath: storePath)
+        if hasStore, !FileManager.default.isReadableFile(atPath: keyPath) {
+            throw ConfigurationError(
+                "\(keyPath) is missing or cannot be read, and without it no secret of this store works; "
+                    + "restore it from your backup, or check its permissions")
+        }
+        return try SecretKey(contentsOf: keyPath)
+    }
 
     /// Allows the sandbox to empty this folder's store only where it made the store itself.
     ///
@@ -58,6 +70,17 @@ package struct DataDirectory: Sendable {
             throw ConfigurationError(
                 "\(path) belongs to a sandbox; start it with --sandbox, or name another data directory")
         }
+    }
+
+    /// Whether the first project's keys are still where they were written.
+    package var hasFirstProjectFile: Bool { FileManager.default.fileExists(atPath: firstProjectPath) }
+
+    /// Puts a new secret into the first project's file, if that file is of the same project.
+    package func updateFirstProject(_ project: ProjectRecord, secret: String) throws {
+        guard let text = FileManager.default.contents(atPath: firstProjectPath),
+            String(decoding: text, as: UTF8.self).hasPrefix("project: \(project.id)\n")
+        else { return }
+        try writeFirstProject(project, secret: secret)
     }
 
     /// Writes the first project's keys where only the owner can read them.

@@ -87,6 +87,13 @@ package struct Dispatcher: Sendable {
         withCORS(request) { Answer.tooMany(retryAfterSeconds: 1) }
     }
 
+    /// The answer to a request whose body did not come in time.
+    package func tooSlow(_ request: WireRequest) -> WireResponse {
+        withCORS(request) {
+            Answer.failure(408, "the body did not come within server.bodyTimeoutSeconds; send it again")
+        }
+    }
+
     private func withCORS(_ request: WireRequest, _ body: () -> WireResponse) -> WireResponse {
         var response = body()
         response.headers.append(contentsOf: CORS(request).headers)
@@ -138,8 +145,12 @@ package struct Dispatcher: Sendable {
     private func query(
         _ request: WireRequest, _ body: (QueryRequest) async throws -> Reply
     ) async -> Reply {
-        let items = QueryItems(request.query)
+        let items = QueryItems(request.query, limit: IdentityQueries.resolveLimit + 100)
         do {
+            if items.isTruncated {
+                throw QueryFault.badRequest(
+                    "at most \(IdentityQueries.resolveLimit) distinct_ids can be resolved in one request")
+            }
             let projectID = items.first("project_id").map { String(decoding: $0, as: UTF8.self) }
             let access = try await directory.access(
                 Credentials(authorization: request.authorization), projectID: projectID, for: .reading)

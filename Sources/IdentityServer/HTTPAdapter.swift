@@ -13,12 +13,16 @@ package struct HTTPAdapter: HTTPResponder {
     private let dispatcher: Dispatcher
     private let budget: BodyBudget
     private let bodySizeLimitBytes: Int
+    private let bodyTimeoutSeconds: Int
     private let logger: Logger
 
-    package init(dispatcher: Dispatcher, budget: BodyBudget, bodySizeLimitBytes: Int, logger: Logger) {
+    package init(
+        dispatcher: Dispatcher, budget: BodyBudget, bodySizeLimitBytes: Int, bodyTimeoutSeconds: Int, logger: Logger
+    ) {
         self.dispatcher = dispatcher
         self.budget = budget
         self.bodySizeLimitBytes = bodySizeLimitBytes
+        self.bodyTimeoutSeconds = bodyTimeoutSeconds
         self.logger = logger
     }
 
@@ -32,6 +36,8 @@ package struct HTTPAdapter: HTTPResponder {
                 return Self.closing(response(to: wire, dispatcher.tooLarge(wire)))
             case .overloaded:
                 return Self.closing(response(to: wire, dispatcher.overloaded(wire)))
+            case .tooSlow:
+                return Self.closing(response(to: wire, dispatcher.tooSlow(wire)))
             }
         }
         switch await dispatcher.answer(wire) {
@@ -44,12 +50,16 @@ package struct HTTPAdapter: HTTPResponder {
         case whole([UInt8])
         case tooLarge
         case overloaded
+        case tooSlow
     }
 
     /// Reads a body that is still compressed, so that its limit is the same as that of what it inflates to.
     private func collect(_ body: RequestBody, _ share: inout BodyBudget.Share) async throws -> Collected {
         var bytes: [UInt8] = []
+        let deadline = ContinuousClock.now.advanced(by: .seconds(bodyTimeoutSeconds))
         for try await buffer in body {
+            // A client that sends a byte now and then would hold its share of memory for ever.
+            guard ContinuousClock.now < deadline else { return .tooSlow }
             guard bytes.count + buffer.readableBytes <= bodySizeLimitBytes else { return .tooLarge }
             guard share.grow(by: buffer.readableBytes) else { return .overloaded }
             bytes.append(contentsOf: buffer.readableBytesView)

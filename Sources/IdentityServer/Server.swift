@@ -1,3 +1,4 @@
+import Foundation
 package import Hummingbird
 import HummingbirdCore
 import IdentityEngine
@@ -60,7 +61,8 @@ package struct Server: Sendable {
                 ingest: ingest, directory: directory, store: store, clock: clock, configuration: configuration,
                 limits: limits, logger: logger),
             budget: BodyBudget(limitBytes: configuration.ingest.inFlightLimitBytes),
-            bodySizeLimitBytes: configuration.ingest.bodySizeLimitBytes, logger: logger)
+            bodySizeLimitBytes: configuration.ingest.bodySizeLimitBytes,
+            bodyTimeoutSeconds: configuration.server.bodyTimeoutSeconds, logger: logger)
     }
 
     /// Serves until SIGTERM or SIGINT: then accepts nothing more, commits and answers what has come, and closes the
@@ -83,9 +85,21 @@ package struct Server: Sendable {
             logger.notice("requests that did not end within server.shutdownTimeoutSeconds were cut off")
         } catch {
             try await store.close()
-            throw error
+            throw Self.explained(error, self.configuration.server)
         }
         try await store.close()
+    }
+
+    /// What to do about an address that cannot be listened on; any other error as it is.
+    private static func explained(_ error: any Error, _ server: Configuration.Server) -> any Error {
+        guard let code = (error as? IOError)?.errnoCode else { return error }
+        let place = "server.port \(server.port) on server.host \(server.host)"
+        switch code {
+        case EADDRINUSE: return ConfigurationError("\(place) is in use; choose another with --port")
+        case EACCES: return ConfigurationError("\(place) may not be listened on; choose a port above 1023 with --port")
+        case EADDRNOTAVAIL: return ConfigurationError("\(place) is not an address of this machine; see --host")
+        default: return ConfigurationError("\(place) cannot be listened on: \(error)")
+        }
     }
 
     /// The application on its own, for tests that drive it without a socket.
@@ -118,11 +132,13 @@ package struct Server: Sendable {
     ) async throws -> FirstProject? {
         if let known = try await store.projects().first {
             let isConfigured = configuration.projects.contains { $0.id == known.id }
+            let isKept = !isConfigured && directory?.hasFirstProjectFile == true
             return FirstProject(
-                project: known, freshSecret: nil, secretPath: isConfigured ? nil : directory?.firstProjectPath)
+                project: known, freshSecret: nil, secretPath: isKept ? directory?.firstProjectPath : nil)
         }
-        let (project, secret) = try await setup.makeProject(name: "first", rules: configuration.identity)
-        try directory?.writeFirstProject(project, secret: secret)
+        let (project, secret) = try await setup.makeProject(name: "first", rules: configuration.identity) {
+            try directory?.writeFirstProject($0, secret: $1)
+        }
         return FirstProject(project: project, freshSecret: secret, secretPath: directory?.firstProjectPath)
     }
 }

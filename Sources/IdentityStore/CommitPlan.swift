@@ -198,7 +198,8 @@ extension CommitPlan {
         return EventKey(
             timeMilliseconds: event.timeMilliseconds, name: UnsafeRawBufferPointer(rebasing: arena[event.name.range]),
             sentID: UnsafeRawBufferPointer(rebasing: arena[event.sentID.range]),
-            insertID: UnsafeRawBufferPointer(rebasing: arena[event.insertID.range]))
+            insertID: UnsafeRawBufferPointer(
+                rebasing: arena[(event.dedupKey.isEmpty ? event.insertID : event.dedupKey).range]))
     }
 
     private func slot(of project: ProjectID) -> Int {

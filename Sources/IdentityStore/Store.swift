@@ -40,10 +40,10 @@ package protocol Store: Sendable {
     ///   system differs and the project holds data (P 9-6).
     func save(_ project: ProjectRecord) async throws(StoreError)
 
-    /// Every service account, in the order of its name.
+    /// Every service account, in the order of the bytes of its name.
     func accounts() async throws(StoreError) -> [AccountRecord]
 
-    /// Adds a service account, or replaces the one with its name.
+    /// Adds a service account, or replaces the one with its name, byte for byte: nothing is normalised.
     func save(_ account: AccountRecord) async throws(StoreError)
 
     /// Deletes every event, log entry and id, and keeps projects and accounts. For the sandbox only.
@@ -119,6 +119,22 @@ package struct IdentityView: NodeSource {
     package func node(for id: DistinctID) throws(StoreError) -> Node? { try snapshot.node(for: id, in: project) }
 
     package func node(_ key: NodeKey) throws(StoreError) -> Node? { try snapshot.node(key, in: project) }
+
+    /// What an id resolves to now: itself, alone, where it took part in no identity operation.
+    package func resolve(_ id: DistinctID) throws(StoreError) -> ResolvedID {
+        guard let node = try node(for: id) else { return ResolvedID(canonicalID: id, clusterSize: 1, isKnown: false) }
+        let root = try root(of: node)
+        return ResolvedID(
+            canonicalID: try canonicalNode(ofRoot: root).id, clusterSize: root.size, isKnown: true)
+    }
+}
+
+/// What an id resolves to.
+package struct ResolvedID: Hashable, Sendable {
+    package let canonicalID: DistinctID
+    package let clusterSize: Int64
+    /// Whether the id took part in an identity operation.
+    package let isKnown: Bool
 }
 
 /// Which log entries are wanted.
@@ -128,6 +144,9 @@ package struct LogQuery: Hashable, Sendable {
     /// The most entries to return, at least 1.
     package var limit: Int
     /// Only entries that name this id, whether or not they made a link.
+    ///
+    /// An operation about one id that has no node by then, `merge(a,a)` or `alias(a,a)`, is not found by it: such an
+    /// operation leaves no trace of the id (P 7.8-1).
     package var distinctID: DistinctID?
     /// Only these outcomes, by the kind of the outcome; nil is all.
     package var outcomes: Set<OutcomeKind>?

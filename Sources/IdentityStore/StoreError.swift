@@ -8,7 +8,7 @@ package struct StoreError: Error, Equatable, Sendable, CustomStringConvertible {
         case full
         /// Reading or writing failed.
         case inputOutput
-        /// Another process holds the store.
+        /// Another process holds the store, or too many reads wait.
         case busy
         /// The file is not a store, or was written by a newer version.
         case incompatible

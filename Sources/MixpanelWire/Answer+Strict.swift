@@ -1,4 +1,4 @@
-package import IdentityEngine
+import IdentityEngine
 
 extension Answer {
     /// The answer of `strict=1` (P 4.4); on a client endpoint its status is 200 whatever it says (P 4.3).
@@ -37,27 +37,17 @@ extension Answer {
         JSONText.appendLiteral("}", to: &body)
     }
 
-    /// 401: who is asking is not known.
+    /// 401 of /import: who is asking is not known.
     ///
-    /// /import has a shape of its own (P 4.4, 4.6).
-    ///
-    /// - Parameters:
-    ///   - error: One of the texts of P 5.4.
-    ///   - endpoint: The door; nil for our own endpoints.
+    /// - Parameter error: One of the texts of P 5.4.
     /// - Returns: The answer.
-    package static func unauthorized(_ error: String, endpoint: EventBatch.Endpoint? = .import) -> WireResponse {
-        endpoint == .import ? coded(401, error, "Unauthorized") : failure(401, error)
-    }
+    package static func unauthorized(_ error: String) -> WireResponse { coded(401, error, "Unauthorized") }
 
-    /// 403: who is asking is known, and may not.
+    /// 403 of /import: who is asking is known, and may not.
     ///
-    /// - Parameters:
-    ///   - error: The text.
-    ///   - endpoint: The door; nil for our own endpoints.
+    /// - Parameter error: The text.
     /// - Returns: The answer.
-    package static func forbidden(_ error: String, endpoint: EventBatch.Endpoint? = .import) -> WireResponse {
-        endpoint == .import ? coded(403, error, "Forbidden") : failure(403, error)
-    }
+    package static func forbidden(_ error: String) -> WireResponse { coded(403, error, "Forbidden") }
 
     /// 413 for a body over its limit, on every endpoint: it makes a client send less at a time.
     ///

@@ -24,8 +24,8 @@ struct BodyWalk {
     let projects: ProjectSelection
     let limits: WireLimits
     private var result = DecodeResult()
-    /// Whether something was not JSON.
-    private var isFaulty = false
+    /// Whether something was not JSON, in the reading that counts.
+    private(set) var isFaulty = false
     private var eventsBefore = 0
     private var bytesBefore = 0
 
@@ -242,7 +242,8 @@ struct BodyWalk {
         result.recordCount += 1
         do throws(RecordRejection) {
             switch try reader.verdict(checks, projects) {
-            case .stored(let event):
+            case .stored(var event):
+                event.recordIndex = UInt32(truncatingIfNeeded: index)
                 events.append(event)
                 return
             case .dropped: break

@@ -21,8 +21,9 @@ package struct EventDecoder: Sendable {
     ///   - strict: Whether an /import asked for `strict=1`. Without effect on /track (P 6.2).
     ///   - nowMilliseconds: The time, in milliseconds since 1970.
     ///   - limits: The limits of the request and of its records.
-    ///   - timeRequired: Whether a record without a usable time is refused even where it would be given the present
-    /// one.
+    ///   - timeRequired: Whether a record without a usable time is refused even where it would be given another one.
+    ///   - missingTimeMilliseconds: The time of a record that has no usable one, where that is accepted; nil for
+    ///     `nowMilliseconds`, which bounds the times that were sent in either case.
     /// - Returns: What became of the records.
     package func decode(
         _ payload: Payload,
@@ -31,7 +32,8 @@ package struct EventDecoder: Sendable {
         strict: Bool,
         nowMilliseconds: Int64,
         limits: WireLimits = WireLimits(),
-        timeRequired: Bool = false
+        timeRequired: Bool = false,
+        missingTimeMilliseconds: Int64? = nil
     ) -> DecodeResult {
         let scratch = pool.take()
         defer { pool.put(scratch) }
@@ -39,17 +41,36 @@ package struct EventDecoder: Sendable {
             endpoint: batch.origin.endpoint,
             isStrict: strict && batch.origin.endpoint == .import,
             nowMilliseconds: nowMilliseconds,
+            missingTimeMilliseconds: missingTimeMilliseconds ?? nowMilliseconds,
             isTimeRequired: timeRequired)
-        func attempt(_ json: [UInt8]) -> DecodeResult {
+        func attempt(_ json: [UInt8]) -> (result: DecodeResult, isFaulty: Bool) {
             withoutByteOrderMark(json).withUnsafeBufferPointer { text in
                 var walk = BodyWalk(
                     text: text, isLines: payload.isLines, scratch: scratch, checks: checks, projects: projects,
                     limits: limits)
-                return walk.run(into: &batch)
+                let result = walk.run(into: &batch)
+                return (result, walk.isFaulty)
             }
         }
-        let result = attempt(payload.json)
-        if case .unreadable? = result.failure, let unsplit = payload.unsplit { return attempt(unsplit) }
-        return result
+        let (eventsBefore, bytesBefore) = (batch.events.count, batch.bytes.count)
+        let (first, isFaulty) = attempt(payload.json)
+        guard let unsplit = payload.unsplit, isFaulty || first.isUnreadable else { return first }
+        // P 2-5: an `&` that was not escaped has cut the payload, perhaps inside one record of several.
+        let firstBatch = batch
+        batch.events.removeLast(batch.events.count - eventsBefore)
+        batch.bytes.removeLast(batch.bytes.count - bytesBefore)
+        let second = attempt(unsplit).result
+        guard first.failure == nil ? second.validCount > first.validCount : !second.isUnreadable else {
+            batch = firstBatch
+            return first
+        }
+        return second
+    }
+}
+
+extension DecodeResult {
+    fileprivate var isUnreadable: Bool {
+        if case .unreadable? = failure { return true }
+        return false
     }
 }

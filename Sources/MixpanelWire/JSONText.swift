@@ -1,5 +1,3 @@
-package import IdentityEngine
-
 /// JSON text, appended to a buffer: what every answer is written with.
 package enum JSONText {
     /// Appends a quoted string.
@@ -21,18 +19,6 @@ package enum JSONText {
     ///   - output: The buffer.
     package static func appendJSONString(_ text: String, to output: inout [UInt8]) {
         appendJSONString(text.utf8, to: &output)
-    }
-
-    /// Appends a key and its colon.
-    ///
-    /// - Parameters:
-    ///   - key: The key, of characters that need no escape.
-    ///   - output: The buffer.
-    package static func appendKey(_ key: StaticString, to output: inout [UInt8]) {
-        output.append(UInt8(ascii: "\""))
-        output.append(contentsOf: key.bytes)
-        output.append(UInt8(ascii: "\""))
-        output.append(UInt8(ascii: ":"))
     }
 
     /// Appends JSON text as it is.
@@ -59,15 +45,6 @@ package enum JSONText {
             magnitude = quotient
         } while magnitude != 0
         output[start...].reverse()
-    }
-
-    /// Appends an id, quoted.
-    ///
-    /// - Parameters:
-    ///   - id: The id.
-    ///   - output: The buffer.
-    package static func appendID(_ id: DistinctID, to output: inout [UInt8]) {
-        appendJSONString(id.bytes, to: &output)
     }
 
     private static func appendEscaped(_ bytes: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {

@@ -19,11 +19,10 @@ package struct Payload: Sendable {
         self.isLines = isLines
     }
 
-    private init(options: RequestOptions, json: [UInt8], isLines: Bool = false, unsplit: [UInt8]? = nil) {
+    private init(options: RequestOptions, json: [UInt8], isLines: Bool = false) {
         self.options = options
         self.json = json
         self.isLines = isLines
-        self.unsplit = unsplit
     }
 
     /// Unwraps a request.
@@ -46,9 +45,13 @@ package struct Payload: Sendable {
             return (RequestOptions(query: query, form: nil), .failure(error))
         }
         let kind = BodyKind(contentType: request.contentType, body: body)
-        let options = RequestOptions(query: query, form: kind == .form ? QueryItems(body) : nil)
+        let form = kind == .form ? withoutLeadingSpace(body) : nil
+        let options = RequestOptions(query: query, form: form.map { QueryItems($0) })
         do throws(PayloadError) {
-            return (options, .success(try found(options, kind, body)))
+            var payload = try found(options, kind, body)
+            // Where the query has `data` too, that is the payload (P 1.2), which no form has cut.
+            if let form, query.first("data") == nil { payload.unsplit = unsplitForm(form) }
+            return (options, .success(payload))
         } catch {
             return (options, .failure(error))
         }
@@ -84,30 +87,37 @@ package struct Payload: Sendable {
         switch kind {
         case .json: return Payload(options: options, json: body)
         case .lines: return Payload(options: options, json: body, isLines: true)
-        case .base64: return Payload(options: options, json: try base64(trimmed(body[...])))
+        case .base64: return Payload(options: options, json: try json(trimmed(withoutByteOrderMark(body))))
         case .empty, .form: break
         }
-        guard let sent = options.data else {
-            guard kind == .form, let first = body.first(where: { !isJSONSpace($0) }), isOpening(first) else {
-                throw .empty
-            }
-            return Payload(options: options, json: body)
-        }
-        let value = trimmed(sent[...])
-        guard let first = value.first else { throw .empty }
-        guard isOpening(first) else { return Payload(options: options, json: try base64(value)) }
-        return Payload(options: options, json: Array(value), unsplit: unsplitForm(kind, body))
+        let value = trimmed((options.data ?? [])[...])
+        guard !value.isEmpty else { throw .empty }
+        return Payload(options: options, json: try json(value))
     }
 
-    private static func base64(_ text: ArraySlice<UInt8>) throws(PayloadError) -> [UInt8] {
+    /// The JSON that a text is, or is the base64 of (P 2-5).
+    private static func json(_ text: ArraySlice<UInt8>) throws(PayloadError) -> [UInt8] {
+        if let first = text.first, isOpening(first) || isScalar(text) { return Array(text) }
         guard let bytes = Base64.decoded(text) else { throw .unreadable("payload is neither JSON nor base64") }
         return bytes
     }
 
+    /// Whether a text looks like a JSON scalar, which is a payload without records (P 2-8).
+    ///
+    /// Base64 of an object or an array never does: it begins with `e` or `W`; with `I`, `C` or `D` where white space
+    /// comes first; with `77u/` where a byte order mark does.
+    private static func isScalar(_ text: ArraySlice<UInt8>) -> Bool {
+        switch text.first ?? 0 {
+        case UInt8(ascii: "\""): true
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): text.allSatisfy("0123456789+-.eE".utf8.contains)
+        default: ["null", "true", "false"].contains { text.elementsEqual($0.utf8) }
+        }
+    }
+
     /// Everything from the first `=` to the last closing bracket, where that begins like JSON.
-    private static func unsplitForm(_ kind: BodyKind, _ body: [UInt8]) -> [UInt8]? {
-        guard kind == .form, body.starts(with: "data=".utf8) else { return nil }
-        let rest = trimmed(body.dropFirst(5))
+    private static func unsplitForm(_ form: [UInt8]) -> [UInt8]? {
+        guard form.starts(with: "data=".utf8) else { return nil }
+        let rest = trimmed(form.dropFirst(5))
         guard let first = rest.first, isOpening(first), rest.contains(UInt8(ascii: "&")) else { return nil }
         guard let last = rest.lastIndex(where: { $0 == UInt8(ascii: "}") || $0 == UInt8(ascii: "]") }) else {
             return nil
@@ -141,7 +151,7 @@ enum BodyKind {
             return
         }
         switch type {
-        case "application/x-www-form-urlencoded": self = .form
+        case "application/x-www-form-urlencoded": self = startsLikeJSON(body) ? .json : .form
         case "application/json": self = .json
         case "application/x-ndjson", "application/ndjson", "application/jsonl": self = .lines
         default:
@@ -166,6 +176,16 @@ private func lowercasedTrimmed(_ text: some StringProtocol) -> String {
 }
 
 private func isOpening(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") }
+
+private func startsLikeJSON(_ body: [UInt8]) -> Bool {
+    withoutByteOrderMark(body).first { !isJSONSpace($0) }.map(isOpening) ?? false
+}
+
+/// A form body from its first name on.
+private func withoutLeadingSpace(_ body: [UInt8]) -> [UInt8] {
+    let text = withoutByteOrderMark(body).drop(while: isJSONSpace)
+    return text.count == body.count ? body : Array(text)
+}
 
 private func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     var rest = bytes

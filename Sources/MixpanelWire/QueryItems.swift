@@ -8,33 +8,36 @@ package struct QueryItems: Sendable {
     }
 
     private let raw: [UInt8]
-    private var items: [Item] = []
+    private let items: [Item]
+    /// Whether there were more pairs than the limit.
+    package let isTruncated: Bool
 
-    /// The most pairs that are read; what follows is left out, so that a body of separators costs no memory.
-    private static let itemLimit = 256
     /// The longest name that is read; no option's name comes near it.
     private static let nameLimitBytes = 256
 
     /// Finds the pairs.
     ///
-    /// - Parameter raw: A query without its `?`, or a form body.
-    package init(_ raw: [UInt8]) {
+    /// - Parameters:
+    ///   - raw: A query without its `?`, or a form body.
+    ///   - limit: The most pairs that are read; what follows is left out, so that a body of pairs costs no memory.
+    package init(_ raw: [UInt8], limit: Int = 256) {
         self.raw = raw
-        items = raw.withUnsafeBufferPointer { bytes in
-            guard let base = bytes.baseAddress else { return [] }
+        (items, isTruncated) = raw.withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress else { return ([], false) }
             var found: [Item] = []
             var start = 0
-            while start < bytes.count, found.count < Self.itemLimit {
+            while start < bytes.count {
                 let end = ByteSearch.offset(of: UInt8(ascii: "&"), in: base, from: start, to: bytes.count)
                 let nameLimit = min(end, start + Self.nameLimitBytes + 1)
                 let equals = ByteSearch.offset(of: UInt8(ascii: "="), in: base, from: start, to: nameLimit)
                 if end > start, equals - start <= Self.nameLimitBytes {
+                    guard found.count < limit else { return (found, true) }
                     let name = Self.decoded(raw[start..<equals])
                     found.append(Item(name: name, value: min(equals + 1, end)..<end))
                 }
                 start = end + 1
             }
-            return found
+            return (found, false)
         }
     }
 

@@ -6,6 +6,8 @@ struct RecordChecks {
     /// Whether this is a strict /import, which refuses what is repaired elsewhere (P 6.2-3).
     var isStrict: Bool
     var nowMilliseconds: Int64
+    /// The time of a record without a usable one, where that is repaired.
+    var missingTimeMilliseconds: Int64
     /// Whether a record without a usable time is refused even where it would be repaired.
     var isTimeRequired: Bool
 }
@@ -125,12 +127,12 @@ extension RecordReader {
         switch eventTime() {
         case .absent:
             guard !isStrict, !checks.isTimeRequired else { throw .property(WireName.time, Rule.missing) }
-            return now
+            return checks.missingTimeMilliseconds
         case .unreadable:
             guard !isStrict, !checks.isTimeRequired else { throw .property(WireName.time, Rule.epoch) }
-            return now
+            return checks.missingTimeMilliseconds
         case .milliseconds(let sent):
-            guard isStrict else { return sent < 0 ? now : min(sent, now) }
+            guard isStrict else { return sent < 0 ? checks.missingTimeMilliseconds : min(sent, now) }
             guard sent <= now + EventTime.aheadLimitMilliseconds else { throw .property(WireName.time, Rule.future) }
             guard sent >= EventTime.earliestMilliseconds else { throw .property(WireName.time, Rule.early) }
             return min(sent, now)
@@ -154,7 +156,8 @@ extension RecordReader {
 
     /// P 6.2 #8.
     ///
-    /// Elsewhere an event with an unusable one is kept, with what was sent, and never deduplicates.
+    /// Elsewhere an event with an unusable one is kept and never deduplicates (P 6.2-3). What was sent is kept with
+    /// it, unless it is no text, or one of over 1,024 bytes: that is dropped from the event.
     private func insertID(isStrict: Bool) throws(RecordRejection) -> (text: IDText, isUsable: Bool)? {
         let value = value(.insertID)
         guard !value.isMissing else {

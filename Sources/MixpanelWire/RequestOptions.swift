@@ -15,13 +15,8 @@ package struct RequestOptions: Sendable {
     package var img = false
     /// The name of a function that is safe to write into a script (P 4.8); nil where none was sent or another text was.
     package var callback: String?
-    package var ip = false
-    /// The project that the credential is for; nil where none was sent or `isProjectIDInvalid`.
-    package var projectID: Int64?
-    /// `project_id` as sent.
+    /// `project_id` as sent, at most 64 bytes of it; nil where none was.
     package var projectIDText: String?
-    /// Whether `project_id` was sent but is not a number.
-    package var isProjectIDInvalid = false
     /// The payload of a form or a query (P 2-3); nil where none was sent.
     package var data: [UInt8]?
 
@@ -42,13 +37,9 @@ package struct RequestOptions: Sendable {
         verbose = isSet("verbose")
         strict = isSet("strict")
         img = isSet("img")
-        ip = isSet("ip")
         callback = value("callback").flatMap { Self.isSafeCallback($0) ? String(decoding: $0, as: UTF8.self) : nil }
         if let bytes = value("project_id"), !bytes.isEmpty {
-            let text = String(decoding: bytes.prefix(64), as: UTF8.self)
-            projectIDText = text
-            projectID = bytes.allSatisfy { (0x30...0x39).contains($0) } ? Int64(text) : nil
-            isProjectIDInvalid = projectID == nil
+            projectIDText = String(decoding: bytes.prefix(64), as: UTF8.self)
         }
         data = value("data")
     }

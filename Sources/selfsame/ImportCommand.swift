@@ -14,7 +14,7 @@ struct ImportCommand: AsyncParsableCommand {
             An import that was stopped can simply be run again: nothing is added twice. For that, a record without \
             $insert_id gets one made of the hash of its content and its ordinal among identical records of the file. \
             A record without time is rejected, unless --time-now says to take it: it then gets the time at which the \
-            file was last changed, which is the same on every run.
+            file was last changed, which is the same on every run that finds the file unchanged.
 
             Rejected records are named on standard error; the status is then 1. The data directory must not be in \
             use by a running server: send the file to its /import endpoint instead.
@@ -37,8 +37,9 @@ struct ImportCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
+        // Before the store is opened: a server that runs on it must not find another process there.
+        let lock = try DataDirectoryLock(directory: store.directory().path)
         let directory = try store.open()
-        let lock = try DataDirectoryLock(directory: store.data)
         let project = try await directory.project(project.project)
         let importer = Importer(
             store: directory.store, project: project, clock: ServerClock(), acceptsMissingTime: timeNow)
@@ -47,14 +48,19 @@ struct ImportCommand: AsyncParsableCommand {
         var tally = Importer.Tally()
         let progress = ImportProgress(totalBytes: total)
         var named = 0
-        for path in files {
-            try await importer.run(
-                path: path, tally: &tally, progress: { progress.show($0) },
-                rejected: { rejection in
-                    named += 1
-                    guard named <= Self.namedRejectionLimit else { return }
-                    progress.note("\(rejection.path), record \(rejection.ordinal): \(rejection.message)")
-                })
+        var failure: (any Error)?
+        do {
+            for path in files {
+                try await importer.run(
+                    path: path, tally: &tally, progress: { progress.show($0) },
+                    rejected: { rejection in
+                        named += 1
+                        guard named <= Self.namedRejectionLimit else { return }
+                        progress.note("\(rejection.path), record \(rejection.ordinal): \(rejection.message)")
+                    })
+            }
+        } catch {
+            failure = error
         }
         progress.finish()
         if named > Self.namedRejectionLimit {
@@ -65,6 +71,7 @@ struct ImportCommand: AsyncParsableCommand {
                 + "merged=\(tally.merged), unchanged=\(tally.unchanged), refused=\(tally.refused)")
         try await directory.store.close()
         lock.release()
+        if let failure { throw failure }
         if tally.rejected > 0 { throw ExitCode(1) }
     }
 }

@@ -107,6 +107,7 @@ struct ProjectCommand: AsyncParsableCommand {
         func run() async throws {
             let directory = try store.open()
             let rotated = try await directory.setup().rotateSecret(of: ProjectID(id))
+            try directory.directory.updateFirstProject(rotated.project, secret: rotated.secret)
             Console.write("project: \(rotated.project.id)\nsecret: \(rotated.secret)")
             try await directory.store.close()
         }

@@ -29,12 +29,8 @@ struct Resolve: AsyncParsableCommand {
             let identity = snapshot.identity(of: project.id)
             var lines: [String] = []
             for id in wanted {
-                guard let node = try identity.node(for: id) else {
-                    lines.append("\(id)\t\(id)\t1")
-                    continue
-                }
-                let root = try identity.root(of: node)
-                lines.append("\(id)\t\(try identity.canonicalNode(ofRoot: root).id)\t\(root.size)")
+                let resolved = try identity.resolve(id)
+                lines.append("\(id)\t\(resolved.canonicalID)\t\(resolved.clusterSize)")
             }
             return lines
         }

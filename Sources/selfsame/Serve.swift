@@ -68,7 +68,11 @@ struct Serve: AsyncParsableCommand {
             throw ValidationError("\(error)")
         }
         let greeting = Greeting(server: server)
-        try await server.run { port in greeting.write(port: port) }
+        do {
+            try await server.run { port in greeting.write(port: port) }
+        } catch let error as ConfigurationError {
+            throw ValidationError("\(error)")
+        }
         Console.note("selfsame: stopped; everything acknowledged is stored")
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import IdentityEngine
 import IdentityServer
 import IdentityStore
@@ -7,14 +8,25 @@ import IdentityStore
 struct StoreOptions: ParsableArguments {
     @Option(
         name: .long,
-        help: ArgumentHelp(
-            "The data directory of the server.", discussion: "A server may run on it at the same time.",
-            valueName: "directory"))
-    var data = "./data"
+        help: ArgumentHelp("The data directory of the server (store.directory).", valueName: "directory"))
+    var data: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The server's configuration file, for its store.directory.", valueName: "file"))
+    var config: String?
+
+    /// The data directory, from the options, the variables or the configuration file.
+    func directory() throws -> DataDirectory {
+        let flags = data.map { ["store.directory": $0] } ?? [:]
+        let configuration = try Configuration.load(
+            flags: flags, environment: ProcessInfo.processInfo.environment, filePath: config)
+        return try DataDirectory(existing: configuration.store.directory ?? "./data")
+    }
 
     /// Opens the store that is there.
     func open() throws -> OpenedDirectory {
-        let directory = try DataDirectory(existing: data)
+        let directory = try directory()
         let store = try SQLiteStore(path: directory.storePath, options: SQLiteOptions())
         return OpenedDirectory(directory: directory, store: store)
     }

@@ -441,6 +441,75 @@ def test_identical_records_without_insert_id_stay_apart(data, made, tmp_path):
     assert sorted(insert_ids(exported(data))) == sorted(keys)
 
 
+@pytest.mark.parametrize("fault", [b'{"event":"x","properties":{"a":"\xff"}}', b"\xff\xfe\x00", b'"open', b"{} {}", b"[{}", b"1"])
+def test_a_line_that_is_no_text_costs_no_neighbour(data, made, tmp_path, fault):
+    lines = [json.dumps(record).encode() for record in good_records(3000)]
+    path = tmp_path / "events"
+    path.write_bytes(b"\n".join([*lines[:1500], fault, *lines[1500:]]))
+    done = run_command("import", path, "--data", data)
+    assert done.returncode == 1 and done.stdout.startswith("3001 records read, 3000 stored, 1 rejected"), done
+    assert "record 1501" in done.stderr
+    assert len(exported(data)) == 3000
+
+
+def test_an_array_that_is_cut_off_is_imported_as_far_as_it_goes(data, made, tmp_path):
+    text = as_array(good_records(100))
+    path = write(tmp_path / "events", text[:-20])
+    done = run_command("import", path, "--data", data)
+    assert done.returncode == 1 and done.stdout.startswith("100 records read, 99 stored, 1 rejected"), done
+    assert "record 100" in done.stderr and len(exported(data)) == 99
+
+
+def test_what_came_before_the_damage_is_imported(data, made, tmp_path):
+    path = tmp_path / "events.gz"
+    path.write_bytes(gzip.compress(as_lines(good_records(30_000)).encode(), 1)[:-20_000])
+    done = run_command("import", path, "--data", data)
+    assert done.returncode != 0 and "damaged or cut off" in done.stderr, done
+    stored = int(done.stdout.split(" stored")[0].split(", ")[-1])
+    assert stored > 1000 and len(exported(data)) == stored, done
+
+
+def test_times_are_kept_whatever_the_file_says_of_itself(data, made, tmp_path):
+    path = write(tmp_path / "events", as_lines(records(20)))
+    for changed in (1_000_000_000, 1_700_000_000, 4_000_000_000):
+        os.utime(path, (changed, changed))
+        command("import", path, "--data", data)
+        rows = exported(data)
+        assert len(rows) == len(records(20)) and min(row["properties"]["time"] for row in rows) == LONG_AGO
+
+
+def test_an_unusable_insert_id_is_kept_and_still_tells_records_apart(data, made, tmp_path):
+    one = {"event": "Odd", "properties": {"time": LONG_AGO, "distinct_id": "u", "$insert_id": "api:abc:1"}}
+    path = write(tmp_path / "events", as_lines([one, one, {**one, "event": "Other"}]))
+    for _ in range(2):
+        command("import", path, "--data", data)
+        assert insert_ids(exported(data)) == ["api:abc:1"] * 3
+
+
+def test_commands_find_the_directory_as_the_server_does(data, made, tmp_path):
+    wanted = command("project", "list", "--data", data)
+    assert command("project", "list", env={"SELFSAME_STORE_DIRECTORY": str(data)}, cwd=tmp_path) == wanted
+    config = tmp_path / "c.yaml"
+    config.write_text(f"store:\n  directory: {data}\n")
+    assert command("project", "list", "--config", config, cwd=tmp_path) == wanted
+
+
+def test_a_store_without_its_key_does_not_start(server, data, made):
+    key = data / "secret.key"
+    kept = key.read_bytes()
+    key.unlink()
+    done = run_command("serve", "--port", "0", "--data", data, timeout=20)
+    assert done.returncode != 0 and "secret.key" in done.stderr and "backup" in done.stderr, done
+    assert not key.exists()
+    key.write_bytes(kept)
+    assert server(data=data).resolve("x") == ["x"]
+
+
+def test_the_first_secret_is_kept_through_a_rotation(server, data, made):
+    said = fields(command("project", "rotate", "1", "--data", data))
+    assert fields((data / "first-project.txt").read_text())["secret"] == said["secret"]
+
+
 def test_a_record_without_time(data, made, tmp_path):
     items = [
         {"event": "Timeless", "properties": {"distinct_id": "u"}},
@@ -711,6 +780,8 @@ def test_a_log_holds_no_secret(server, data):
     running.track([project.identify("someone-secret", new_anonymous_id())])
     running.import_([project.merge("someone-secret", "other")])
     running.resolve("someone-secret")
+    # The mistake that is made most often: the secret where the token belongs.
+    running.track([{"event": "x", "properties": {"token": project.secret, "distinct_id": "u"}}])
     for credentials in (basic("wrong-secret-1234"), basic("ci", "wrong-secret-5678"), basic("ci", account["secret"])):
         running.request(
             "POST", "/import", "[]", {"Content-Type": "application/json", **credentials},

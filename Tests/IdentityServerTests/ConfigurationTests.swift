@@ -36,6 +36,14 @@ import Testing
             try load(environment: ["SELFSAME_SERVER_IDLE_TIMEOUT_SECONDS": "9"]).server.idleTimeoutSeconds == 9)
     }
 
+    @Test func `variables that others make for a service of this name are left alone`() throws {
+        let environment = [
+            "SELFSAME_SERVICE_HOST": "10.0.0.1", "SELFSAME_PORT": "tcp://10.0.0.1:80", "SELFSAME_SEED": "7",
+            "SELFSAME_SERVER_SERVICE_PORT": "80",
+        ]
+        #expect(try load(environment: environment).server.port == 8080)
+    }
+
     @Test func `a sandbox keeps everything in memory unless a directory is named`() throws {
         #expect(try load(["sandbox.enabled": "true"]).store.directory == nil)
         #expect(try load(["sandbox.enabled": "true", "store.directory": "/tmp/x"]).store.directory == "/tmp/x")
@@ -75,7 +83,7 @@ import Testing
         Refused(flags: ["server.port": "70000"], parts: ["server.port", "70000", "0 to 65535"]),
         Refused(flags: ["server.port": "http"], parts: ["server.port", "http", "0 to 65535"]),
         Refused(flags: ["server.prot": "1"], parts: ["server.prot", "server.port"]),
-        Refused(environment: ["SELFSAME_PORT": "1"], parts: ["SELFSAME_PORT", "SELFSAME_SERVER_PORT"]),
+        Refused(environment: ["SELFSAME_SERVER_PROT": "1"], parts: ["SELFSAME_SERVER_PROT", "SELFSAME_SERVER_PORT"]),
         Refused(environment: ["SELFSAME_LOG_LEVEL": "loud"], parts: ["log.level", "loud", "warning"]),
         Refused(flags: ["identity.anonForm": "uuid"], parts: ["identity.anonForm", "uuid4"]),
         Refused(flags: ["identity.maxClusterSize": "1"], parts: ["identity.maxClusterSize", "0, or a number from 2"]),
@@ -94,6 +102,7 @@ import Testing
             parts: ["projects[0].identity.system", "new", "original, simplified or legacy"]),
         Refused(
             yaml: "projects: [{id: 1, token: t, secret: s}, {id: 2, token: t, secret: u}]", parts: ["token"]),
+        Refused(yaml: "accounts: [{username: 'a:b', secret: s}]", parts: ["accounts[0].username", "colon"]),
         Refused(yaml: "accounts: [{username: a, secret: s, roles: {1: boss}}]", parts: ["boss", "owner"]),
     ]
 

@@ -76,6 +76,27 @@ private let anonymous = "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e"
         }
     }
 
+    @Test(arguments: [300, 1000]) func `every id of a query is answered, in order`(_ count: Int) async throws {
+        try await Sandbox().run { client in
+            let wanted = (0..<count).map { "id\($0)" }
+            let query = wanted.map { "distinct_id=\($0)" }.joined(separator: "&")
+            let resolved = try await client.json("/identity/resolve?\(query)")
+            let results = try #require(resolved["results"] as? [[String: Any]])
+            #expect(results.map { $0["canonical_id"] as? String } == wanted)
+        }
+    }
+
+    @Test func `too many ids in one query are refused, never dropped`() async throws {
+        try await Sandbox().run { client in
+            for count in [10_001, 10_500] {
+                let query = Array(repeating: "distinct_id=a", count: count).joined(separator: "&")
+                let response = try await client.read("/identity/resolve?\(query)")
+                #expect(response.status == .badRequest)
+                #expect(String(buffer: response.body).contains("10000"))
+            }
+        }
+    }
+
     @Test func `a refused merge is a success on the wire, and the log says why`() async throws {
         try await Sandbox().run { client in
             _ = try await client.track(identify("u1", anonymous))
@@ -140,7 +161,7 @@ private let anonymous = "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e"
 
     static let refused = [
         Refused(uri: "/identity/resolve", status: 400, says: "distinct_id"),
-        Refused(uri: "/identity/resolve?distinct_id=", status: 400, says: "1 to 1024"),
+        Refused(uri: "/identity/resolve?distinct_id=", status: 400, says: "1 to 1032"),
         Refused(uri: "/identity/resolve?distinct_id=a&as_of=1", status: 400, says: "as_of"),
         Refused(uri: "/identity/cluster", status: 400, says: "distinct_id"),
         Refused(uri: "/identity/cluster?distinct_id=a&limit=1001", status: 400, says: "1 to 1000"),

@@ -79,4 +79,20 @@ struct StoreProjectsContract {
             #expect(try await store.accounts() == [analyst, ci])
         }
     }
+
+    @Test(arguments: Backend.allCases)
+    func `names of accounts that only look the same are two, each with its own roles`(_ backend: Backend) async throws {
+        try await backend.withStore { store async throws in
+            let names = ["e\u{301}", "\u{e9}"]
+            for (name, role) in zip(names, [AccountRole.owner, .consumer]) {
+                try await store.save(
+                    AccountRecord(
+                        username: name, secretDigest: Array(name.utf8), roles: [project: role], createdMilliseconds: 1))
+            }
+            let accounts = try await store.accounts()
+            #expect(accounts.map { Array($0.username.utf8) } == names.map { Array($0.utf8) })
+            #expect(accounts.map(\.secretDigest) == names.map { Array($0.utf8) })
+            #expect(accounts.map(\.roles) == [[project: .owner], [project: .consumer]])
+        }
+    }
 }

@@ -13,13 +13,7 @@ struct AnswerTests {
         #expect(
             text(Answer.unauthorized("who?"))
                 == #"401 application/json {"code":401,"error":"who?","status":"Unauthorized"}"#)
-        #expect(
-            text(Answer.unauthorized("who?", endpoint: nil))
-                == #"401 application/json {"error":"who?","status":"error"}"#)
-        #expect(
-            text(Answer.unauthorized("w", endpoint: .track)) == #"401 application/json {"error":"w","status":"error"}"#)
         #expect(text(Answer.forbidden("no")) == #"403 application/json {"code":403,"error":"no","status":"Forbidden"}"#)
-        #expect(text(Answer.forbidden("no", endpoint: nil)) == #"403 application/json {"error":"no","status":"error"}"#)
         #expect(text(Answer.notFound()) == #"404 application/json {"error":"not found","status":"error"}"#)
         #expect(text(Answer.failure(409, "a\"b")) == #"409 application/json {"error":"a\"b","status":"error"}"#)
     }

@@ -120,6 +120,15 @@ struct BodyTests {
         #expect(decoded.lines == ["Good {}", "Good {}", "Good {}"])
     }
 
+    @Test func `an event knows the place of its record`() {
+        let ignored = event(#""$ignore":true"#)
+        let records = ["7", Self.good, "{}", ignored, Self.good, event("").replacing("aaaa", with: "zzzz"), Self.good]
+        for body in ["[" + records.joined(separator: ",") + "]", records.joined(separator: "\n")] {
+            let decoded = track(body, isLines: !body.hasPrefix("["))
+            #expect(decoded.batch.events.map(\.recordIndex) == [1, 4, 6])
+        }
+    }
+
     @Test func `a batch keeps what it held`() {
         var batch = EventBatch(
             origin: EventBatch.Origin(endpoint: .track, principal: "test"), receivedMilliseconds: now)

@@ -16,6 +16,10 @@ enum DecodeInvariants {
         guard indices == Array(Set(indices)).sorted(), indices.allSatisfy({ $0 < result.recordCount }) else {
             return "rejections out of order"
         }
+        let places = batch.events.map { Int($0.recordIndex) }
+        guard zip(places, places.dropFirst()).allSatisfy(<), places.allSatisfy({ $0 < result.recordCount }),
+            Set(places).isDisjoint(with: indices)
+        else { return "events out of order" }
         for event in batch.events {
             if let fault = violation(event, batch) { return fault }
         }

@@ -64,10 +64,12 @@ func importing(
     _ project: RecordProject = Project.original,
     strict: Bool = true,
     mayMerge: Bool = true,
-    timeRequired: Bool = false
+    timeRequired: Bool = false,
+    missingTime: Int64? = nil
 ) -> Decoded {
     decode(
-        Array(json.utf8), .import, .fixed(project, mayMerge: mayMerge), strict: strict, timeRequired: timeRequired)
+        Array(json.utf8), .import, .fixed(project, mayMerge: mayMerge), strict: strict, timeRequired: timeRequired,
+        missingTime: missingTime)
 }
 
 /// Decodes the bytes of a payload.
@@ -78,6 +80,7 @@ func decode(
     strict: Bool = false,
     isLines: Bool = false,
     timeRequired: Bool = false,
+    missingTime: Int64? = nil,
     limits: WireLimits = WireLimits()
 ) -> Decoded {
     var batch = EventBatch(
@@ -86,7 +89,7 @@ func decode(
     _ = batch.append("before".utf8)
     let result = EventDecoder().decode(
         Payload(json: json, isLines: isLines), into: &batch, projects: projects, strict: strict, nowMilliseconds: now,
-        limits: limits, timeRequired: timeRequired)
+        limits: limits, timeRequired: timeRequired, missingTimeMilliseconds: missingTime)
     return Decoded(result: result, batch: batch)
 }
 

@@ -46,4 +46,30 @@ struct IdentityQueryTests {
         #expect(items.all(name).map { String(decoding: $0, as: UTF8.self) } == expected)
         #expect(items.text(name) == expected.first)
     }
+
+    @Test(arguments: [
+        (3, "a=1&a=2&a=3", 3, false), (3, "&a=1&&a=2&a=3&&", 3, false), (3, "a=1&a=2&a=3&a=4", 3, true),
+        (3, "a=1&a=2&a=3&b", 3, true), (0, "", 0, false), (0, "a", 0, true),
+    ])
+    func `a query says whether it has more pairs than are read`(
+        _ limit: Int, _ query: String, _ count: Int, _ isTruncated: Bool
+    ) {
+        let items = QueryItems(Array(query.utf8), limit: limit)
+        #expect(items.all("a").count == count)
+        #expect(items.isTruncated == isTruncated)
+    }
+
+    @Test(arguments: [(256, false), (257, true)])
+    func `256 pairs are read where no limit is given`(_ count: Int, _ isTruncated: Bool) {
+        let items = QueryItems(Array([String](repeating: "a=1", count: count).joined(separator: "&").utf8))
+        #expect(items.all("a").count == 256)
+        #expect(items.isTruncated == isTruncated)
+    }
+
+    @Test func `ten thousand pairs are read where the limit allows it`() {
+        let items = QueryItems(
+            Array((0..<10_001).map { "a=\($0)" }.joined(separator: "&").utf8), limit: 10_001)
+        #expect(items.all("a").last == Array("10000".utf8))
+        #expect(!items.isTruncated)
+    }
 }

@@ -1,3 +1,4 @@
+import IdentityEngine
 import MixpanelWire
 import Testing
 
@@ -96,15 +97,99 @@ struct PayloadTests {
 
     @Test(
         arguments: [
-            ("project_id=1001", 1001, "1001", false), ("project_id=x", nil, "x", true),
-            ("project_id=-1", nil, "-1", true),
-            ("project_id=99999999999999999999", nil, "99999999999999999999", true), ("project_id=", nil, nil, false),
-            ("", nil, nil, false),
-        ] as [(String, Int64?, String?, Bool)])
-    func `a project id is digits`(_ query: String, _ id: Int64?, _ text: String?, _ isInvalid: Bool) {
-        let options = RequestOptions(query: QueryItems(Array(query.utf8)), form: nil)
-        #expect(options.projectID == id)
-        #expect(options.projectIDText == text)
-        #expect(options.isProjectIDInvalid == isInvalid)
+            ("project_id=1001", "1001"), ("project_id=x&project_id=2", "x"), ("project_id=", nil), ("", nil),
+            ("project_id=" + String(repeating: "9", count: 65), String(repeating: "9", count: 64)),
+        ] as [(String, String?)])
+    func `a project id is kept as sent`(_ query: String, _ text: String?) {
+        #expect(RequestOptions(query: QueryItems(Array(query.utf8)), form: nil).projectIDText == text)
+    }
+
+    @Test(
+        arguments: [
+            "null", "true", "false", "5", "-1.5e3", "1e%2B5", "1234", "%22abc%22", "%20null%20", "%22%22", "bnVsbA==",
+            "NQ==", "ImFiYyI=", "W10=", "",
+        ], ["form", "query", "text"])
+    func `a payload that is a scalar is empty`(_ value: String, _ place: String) {
+        let text = Array("verbose=1&data=\(value)".utf8)
+        let request =
+            place == "query"
+            ? WireRequest(query: text)
+            : WireRequest(
+                method: .post, contentType: place == "form" ? "application/x-www-form-urlencoded" : "text/plain",
+                body: text)
+        #expect(decode(request).result.failure == .empty)
+    }
+
+    @Test(arguments: ["nul", "%22abc", "12-3", "nullx", "5%25"])
+    func `a payload that is no scalar either is unreadable`(_ value: String) {
+        guard case .unreadable? = decode(WireRequest(query: Array("data=\(value)".utf8))).result.failure else {
+            Issue.record("read")
+            return
+        }
+    }
+
+    @Test(arguments: [
+        "", " ", "\r\n\t ", "\u{FEFF}", "\u{FEFF}\n",
+    ])
+    func `what stands before a body does not matter`(_ before: String) {
+        let json = event(#""distinct_id":"u&data=2&strict=1&img=1""#)
+        for type in [nil, "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"] {
+            let bare = decode(WireRequest(method: .post, contentType: type, body: Array((before + json).utf8)))
+            #expect(bare.lines == ["View sent=u&data=2&strict=1&img=1 {}"])
+            #expect(bare.options.answerMode == .plain)
+            let form = Array("\(before)data=\(event(#""distinct_id":"u""#))&verbose=1".utf8)
+            let labelled = decode(WireRequest(method: .post, contentType: type, body: form))
+            #expect(labelled.lines == ["View sent=u {}"])
+            #expect(labelled.options.answerMode == .verbose)
+        }
+    }
+
+    @Test(arguments: [
+        // The cut costs the second line; the whole has both.
+        ([event("", name: "A"), event("", name: "B & C")], "&verbose=1", ["A {}", "B & C {}"]),
+        ([event("", name: "A & B"), event("", name: "C&D")], "", ["A & B {}", "C&D {}"]),
+        // The options spoil the last line of the whole: a tie, and the first reading counts.
+        ([event("", name: "A"), "{]"], "&callback=f[0]", ["A {}"]),
+        ([event("", name: "A"), "x"], "&verbose=1", ["A {}"]),
+    ])
+    func `the better reading of a form that an ampersand may have cut counts`(
+        _ lines: [String], _ rest: String, _ expected: [String]
+    ) {
+        let body = "data=" + lines.joined(separator: "\n") + rest
+        let decoded = decode(
+            WireRequest(method: .post, contentType: "application/x-www-form-urlencoded", body: Array(body.utf8)))
+        #expect(decoded.lines == expected)
+        #expect(decoded.result.validCount == expected.count)
+        #expect(decoded.batch.bytes.starts(with: "before".utf8))
+        #expect(DecodeInvariants.violation(decoded.result, decoded.batch) == nil)
+    }
+
+    @Test func `the body is no second reading of the query`() {
+        let query = Array("data=%7B".utf8)
+        let body = Array("data=\(event("", name: "A&B"))".utf8)
+        let decoded = decode(
+            WireRequest(
+                method: .post, query: query, contentType: "application/x-www-form-urlencoded", body: body))
+        #expect(decoded.result.failure == .unreadable("payload is not valid JSON"))
+    }
+
+    /// Unwraps a request of /track and reads its records.
+    private func decode(
+        _ request: WireRequest
+    ) -> (
+        options: RequestOptions, result: DecodeResult, batch: EventBatch, lines: [String]
+    ) {
+        var batch = EventBatch(
+            origin: EventBatch.Origin(endpoint: .track, principal: "test"), receivedMilliseconds: now)
+        _ = batch.append("before".utf8)
+        let (options, payload) = Payload.decode(request)
+        let result: DecodeResult
+        switch payload {
+        case .success(let payload):
+            result = EventDecoder().decode(
+                payload, into: &batch, projects: Project.byToken, strict: false, nowMilliseconds: now)
+        case .failure(let error): result = DecodeResult(payloadError: error)
+        }
+        return (options, result, batch, Decoded(result: result, batch: batch).lines)
     }
 }

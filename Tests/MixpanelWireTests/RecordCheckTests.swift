@@ -140,4 +140,16 @@ struct RecordCheckTests {
         let decoded = importing(#"[{"event":"","properties":{"$insert_id":"a:b"}}]"#)
         #expect(decoded.result.rejections.map(\.insertID) == [Array("a:b".utf8)])
     }
+
+    @Test(arguments: [
+        (#""a:b""#, "a:b"), (#""""#, ""), ("12.50", "12.5"), (#""none""#, "none"), (#""\ud800""#, "\u{FFFD}"),
+        ("\"" + String(repeating: "a", count: 1024) + "\"", String(repeating: "a", count: 1024)),
+        ("\"" + String(repeating: "a", count: 1025) + "\"", ""), ("true", ""), ("null", ""), ("{}", ""),
+        (#"["a"]"#, ""),
+    ])
+    func `an event with an unusable insert id is kept, with what was text`(_ source: String, _ kept: String) {
+        let decoded = track(event(#""$insert_id":\#(source)"#))
+        #expect(decoded.batch.events.map { decoded.text($0.insertID) } == [kept])
+        #expect(decoded.batch.events.map(\.isDeduplicated) == [false])
+    }
 }

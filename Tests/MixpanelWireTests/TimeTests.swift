@@ -34,4 +34,15 @@ struct TimeTests {
         #expect(decoded.rejections == ["0 properties.time: 'properties.time' is invalid: must not be missing"])
         #expect(decoded.lines == ["E time=1000 {}"])
     }
+
+    @Test(arguments: [
+        ("null", 7), (#""soon""#, 7), ("true", 7), ("-1", 7), ("0", 0), ("1699999999", 1_699_999_999_000),
+        ("1700003600", now), ("1700999999", now),
+    ])
+    func `a time can be given for the records that lack one`(_ source: String, _ expected: Int64) {
+        let decoded = importing(
+            #"{"event":"E","properties":{"time":\#(source)}}"#, strict: false, missingTime: 7)
+        #expect(decoded.batch.events.map(\.timeMilliseconds) == [expected])
+        #expect(importing(#"{"event":"E"}"#, missingTime: 7).batch.events.isEmpty)
+    }
 }

@@ -42,6 +42,7 @@ extension Configuration {
             hostNames: (reader.text("server.hostNames") ?? "").split(separator: ",").map(String.init),
             connectionLimit: try reader.number("server.connectionLimit", in: 1...1_000_000),
             idleTimeoutSeconds: try reader.number("server.idleTimeoutSeconds", in: 1...86_400),
+            bodyTimeoutSeconds: try reader.number("server.bodyTimeoutSeconds", in: 1...86_400),
             shutdownTimeoutSeconds: try reader.number("server.shutdownTimeoutSeconds", in: 1...3600))
         sandbox = Sandbox(
             isEnabled: try reader.boolean("sandbox.enabled"), allowsRemote: try reader.boolean("sandbox.allowRemote"))

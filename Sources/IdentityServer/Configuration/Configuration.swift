@@ -25,6 +25,7 @@ package struct Configuration: Sendable {
         package var hostNames: [String]
         package var connectionLimit: Int
         package var idleTimeoutSeconds: Int
+        package var bodyTimeoutSeconds: Int
         package var shutdownTimeoutSeconds: Int
     }
 

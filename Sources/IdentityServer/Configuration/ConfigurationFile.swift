@@ -121,8 +121,12 @@ struct ConfigurationFile {
                 roles[ProjectID(id)] = value.scalar?.string ?? ""
             }
         }
+        let username = try text(mapping, "username", place)
+        guard !username.contains(":") else {
+            throw ConfigurationError("\(place).username is \"\(username)\", but must not hold a colon")
+        }
         return ConfiguredAccount(
-            username: try text(mapping, "username", place), secret: try text(mapping, "secret", place), roles: roles)
+            username: username, secret: try text(mapping, "secret", place), roles: roles)
     }
 
     private static func refuseUnknown(_ mapping: Yams.Node.Mapping, _ place: String, _ known: [String]) throws {

@@ -40,6 +40,9 @@ package struct Setting: Sendable {
             key: "server.idleTimeoutSeconds", fallback: "60", allowed: "a number from 1 to 86400",
             meaning: "A connection on which nothing moves for this long is closed."),
         Setting(
+            key: "server.bodyTimeoutSeconds", fallback: "60", allowed: "a number from 1 to 86400",
+            meaning: "How long a request's body may take to come; past it the answer is 408."),
+        Setting(
             key: "server.shutdownTimeoutSeconds", fallback: "30", allowed: "a number from 1 to 3600",
             meaning: "How long a graceful shutdown waits for requests that have begun."),
         Setting(

@@ -7,7 +7,7 @@ struct SettingReader {
 
     /// - Parameters:
     ///   - flags: values by key, from the command line.
-    ///   - environment: all variables; those that begin with `SELFSAME_` count.
+    ///   - environment: all variables; those that begin with `SELFSAME_` and the group of a setting count.
     ///   - file: values by key, from the configuration file.
     /// - Throws: `ConfigurationError` for a key or variable that does not exist.
     init(flags: [String: String], environment: [String: String], file: [String: String]) throws(ConfigurationError) {
@@ -20,7 +20,10 @@ struct SettingReader {
                         + Setting.all.map(\.key).joined(separator: ", "))
             }
         }
-        for name in environment.keys.sorted() where name.hasPrefix("SELFSAME_") && variables[name] == nil {
+        // Only what looks like a setting: others may give names of their own to a service that is called Selfsame.
+        let groups = Set(Setting.all.map { "SELFSAME_" + $0.key.prefix { $0 != "." }.uppercased() + "_" })
+        for name in environment.keys.sorted()
+        where variables[name] == nil && groups.contains(where: name.hasPrefix) && !name.contains("_SERVICE_") {
             throw ConfigurationError(
                 "the variable \(name) is not a setting. The variables are: "
                     + Setting.all.map(\.variable).joined(separator: ", "))

@@ -4,9 +4,9 @@ import MixpanelWire
 
 /// Brings files of records into a store, through the decoder and the commit of /import.
 ///
-/// Run again over the same file it adds nothing twice: a record without insert id gets one made of the hash of its
-/// content and its ordinal among records of the file with that content, and a record without time gets that of the
-/// file's last change.
+/// Run again over the same file it adds nothing twice: a record without a usable insert id is told apart by the hash of
+/// what it says, whatever the white space between, and its ordinal among identical records of the file. A record
+/// without time gets that of the file's last change.
 package struct Importer: Sendable {
     private static let batchRecordLimit = 2000
     private static let batchSizeLimitBytes = 8 << 20
@@ -71,53 +71,52 @@ package struct Importer: Sendable {
         var pending = PendingRecords()
         var ordinals = ContentOrdinals()
         let before = tally.readBytes
-        let now = min(file.changedMilliseconds, clock.nowMilliseconds)
+        let missingTime = min(file.changedMilliseconds, clock.nowMilliseconds)
+        var damage: ConfigurationError?
         var isAtEnd = false
         while !isAtEnd {
-            let bytes = try file.read(upTo: 1 << 18)
+            var bytes: [UInt8] = []
+            // What came before the damage is sound, and is imported.
+            do throws(ConfigurationError) { bytes = try file.read(upTo: 1 << 18) } catch { damage = error }
             isAtEnd = bytes.isEmpty
             for record in isAtEnd ? splitter.finish() : splitter.feed(bytes) {
                 pending.add(record)
                 if pending.count == Self.batchRecordLimit || pending.sizeBytes >= Self.batchSizeLimitBytes {
                     tally.readBytes = before + file.offsetBytes
                     try await commit(
-                        pending.take(), path, splitter.form == .lines, now, &ordinals, &tally, rejected)
+                        pending.take(), path, splitter.form == .lines, missingTime, &ordinals, &tally, rejected)
                     progress(tally)
                 }
             }
         }
         tally.readBytes = before + file.sizeBytes
-        try await commit(pending.take(), path, splitter.form == .lines, now, &ordinals, &tally, rejected)
+        try await commit(pending.take(), path, splitter.form == .lines, missingTime, &ordinals, &tally, rejected)
         progress(tally)
+        if let damage { throw damage }
     }
 
     private func commit(
-        _ records: PendingRecords, _ path: String, _ isLines: Bool, _ now: Int64, _ ordinals: inout ContentOrdinals,
-        _ tally: inout Tally, _ rejected: (Rejection) -> Void
+        _ records: PendingRecords, _ path: String, _ isLines: Bool, _ missingTime: Int64,
+        _ ordinals: inout ContentOrdinals, _ tally: inout Tally, _ rejected: (Rejection) -> Void
     ) async throws {
         guard records.count > 0 else { return }
         var batch = EventBatch(
-            origin: EventBatch.Origin(endpoint: .import, principal: "command"), receivedMilliseconds: now)
-        let target = RecordProject(project: project.id, system: project.rules.system)
-        let result = decoder.decode(
-            Payload(json: records.payload(isLines: isLines), isLines: isLines), into: &batch,
-            projects: .fixed(target, mayMerge: true), strict: false, nowMilliseconds: now,
-            limits: limits, timeRequired: !acceptsMissingTime)
+            origin: EventBatch.Origin(endpoint: .import, principal: "command"),
+            receivedMilliseconds: clock.nowMilliseconds)
+        let rejections = decode(records, isLines: isLines, missingTime: missingTime, into: &batch)
         for ordinal in records.tooLarge {
             rejected(
-                Rejection(path: path, ordinal: ordinal, message: "the record is larger than \(limits.eventBytes) bytes")
-            )
+                Rejection(
+                    path: path, ordinal: ordinal, message: "the record is larger than \(limits.eventBytes) bytes"))
         }
-        for rejection in result.rejections {
-            rejected(
-                Rejection(path: path, ordinal: records.ordinals[rejection.index], message: rejection.message))
+        for (index, message) in rejections {
+            rejected(Rejection(path: path, ordinal: records.ordinals[index], message: message))
         }
-        ordinals.fillInsertIDs(of: &batch)
-        batch.receivedMilliseconds = clock.nowMilliseconds
+        try ordinals.fillDedupKeys(of: &batch, path: path)
         let committed = try await store.commit(
             [batch], by: [project.id: project.rules], nowMilliseconds: clock.nowMilliseconds)
         tally.read += records.count
-        tally.rejected += records.tooLarge.count + result.rejections.count
+        tally.rejected += records.tooLarge.count + rejections.count
         tally.stored += batch.events.count
         for result in committed {
             tally.merged += result.merged
@@ -125,11 +124,46 @@ package struct Importer: Sendable {
             tally.refused += result.refused
         }
     }
+
+    /// Decodes a batch of records whole, and one by one where it cannot be read as a whole: a fault is one record's
+    /// alone.
+    ///
+    /// - Returns: the index and the fault of each record that is rejected.
+    private func decode(
+        _ records: PendingRecords, isLines: Bool, missingTime: Int64, into batch: inout EventBatch
+    ) -> [(index: Int, message: String)] {
+        let whole = decode(records.payload(isLines: isLines), isLines: isLines, missingTime: missingTime, into: &batch)
+        // A text that holds anything but one record would put the others out of their places.
+        if whole.failure == nil, whole.recordCount == records.texts.count {
+            return whole.rejections.map { ($0.index, $0.message) }
+        }
+        batch.events.removeAll()
+        batch.bytes.removeAll()
+        var rejections: [(index: Int, message: String)] = []
+        for (index, text) in records.texts.enumerated() {
+            let alone = isLines ? text : [UInt8(ascii: "[")] + text + [UInt8(ascii: "]")]
+            let one = decode(alone, isLines: isLines, missingTime: missingTime, into: &batch)
+            if let fault = one.rejections.first?.message { rejections.append((index, fault)) }
+            if one.failure != nil { rejections.append((index, Answer.plainError(of: one) ?? "")) }
+        }
+        return rejections
+    }
+
+    private func decode(
+        _ json: [UInt8], isLines: Bool, missingTime: Int64, into batch: inout EventBatch
+    ) -> DecodeResult {
+        decoder.decode(
+            Payload(json: json, isLines: isLines), into: &batch,
+            projects: .fixed(
+                RecordProject(project: project.id, system: project.rules.system), mayMerge: true),
+            strict: false, nowMilliseconds: clock.nowMilliseconds, limits: limits,
+            timeRequired: !acceptsMissingTime, missingTimeMilliseconds: missingTime)
+    }
 }
 
 /// Records that wait for their batch, with their places in the file.
 private struct PendingRecords {
-    private var texts: [[UInt8]] = []
+    private(set) var texts: [[UInt8]] = []
     /// The ordinal in the file of each text.
     private(set) var ordinals: [Int] = []
     private(set) var tooLarge: [Int] = []
@@ -169,12 +203,19 @@ private struct PendingRecords {
     }
 }
 
-/// How often each content has come in a file, so that identical records without insert id stay apart, and the same on a
-/// second run.
+/// How often each record without a usable insert id has come in a file, so that identical ones stay apart, and the same
+/// on a second run.
 private struct ContentOrdinals {
-    private var counts: [UInt64: UInt32] = [:]
+    /// The most different records without insert id in one file: about 2 GB of memory.
+    private static let limit = 100_000_000
 
-    mutating func fillInsertIDs(of batch: inout EventBatch) {
+    private var seen: Set<UInt64> = []
+    private var repeats: [UInt64: UInt64] = [:]
+
+    /// - Throws: `ConfigurationError` where the file holds more such records than can be told apart.
+    mutating func fillDedupKeys(
+        of batch: inout EventBatch, path: String
+    ) throws(ConfigurationError) {
         for index in batch.events.indices where !batch.events[index].isDeduplicated {
             let event = batch.events[index]
             var hash = StableHash()
@@ -187,12 +228,18 @@ private struct ContentOrdinals {
             hash.update(UInt64(bitPattern: event.timeMilliseconds))
             let content = hash
             let (low, _) = content.finish()
-            let ordinal = counts[low, default: 0]
-            counts[low] = ordinal + 1
-            hash.update(UInt64(ordinal))
+            var ordinal: UInt64 = 0
+            if !seen.insert(low).inserted {
+                ordinal = repeats[low, default: 0] + 1
+                repeats[low] = ordinal
+            } else if seen.count > Self.limit {
+                throw ConfigurationError(
+                    "\(path) holds more than \(Self.limit) records without $insert_id; split it, and import the parts")
+            }
+            hash.update(ordinal)
             let (first, second) = hash.finish()
             let key = EventKey(timeMilliseconds: 0, hashHigh: first, hashLow: second)
-            batch.events[index].insertID = batch.append(Array(key.generatedInsertID.utf8))
+            batch.events[index].dedupKey = batch.append(Array(key.generatedInsertID.utf8))
             batch.events[index].isDeduplicated = true
         }
     }

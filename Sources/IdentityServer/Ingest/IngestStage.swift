@@ -43,7 +43,7 @@ package struct IngestStage: Sendable {
             batch.events.removeAll()
             batch.bytes.removeAll()
             result = decode(payload, into: &batch, .byToken, strict: options.strict)
-            unknownTokens.count(result.unknownTokenRecords, example: result.firstUnknownToken)
+            unknownTokens.count(result.unknownTokenRecords, example: result.firstUnknownToken, in: directory)
         }
         return await commit(batch, result, options, sendsOutcome: sendsOutcome)
     }
@@ -112,6 +112,7 @@ package struct IngestStage: Sendable {
                     (
                         "X-Selfsame-Outcome",
                         "merged=\(committed.merged), unchanged=\(committed.unchanged), refused=\(committed.refused)"
+                            + (committed.conflicts > 0 ? ", conflicts=\(committed.conflicts)" : "")
                     ))
             }
             return response
@@ -141,7 +142,7 @@ private final class UnknownTokens: Sendable {
 
     init(logger: Logger) { self.logger = logger }
 
-    func count(_ records: Int, example: String?) {
+    func count(_ records: Int, example: String?, in directory: ProjectDirectory) {
         guard records > 0 else { return }
         let now = ContinuousClock.now
         let due = state.withLock { state -> Int? in
@@ -152,8 +153,17 @@ private final class UnknownTokens: Sendable {
             return state.count
         }
         guard let due else { return }
+        let token = example ?? ""
+        if directory.current.project(secretDigest: directory.secretKey.digest(of: token)) != nil {
+            logger.warning(
+                "records were dropped: they bear a project's secret as their token; use the token, rotate the secret",
+                metadata: ["records": "\(due)"])
+            return
+        }
+        // What was sent may be a secret of somewhere else, so it is not written whole.
+        let start = token.unicodeScalars.prefix(4).map { $0.isASCII && $0.value > 0x20 ? String($0) : "?" }.joined()
         logger.warning(
             "records with an unknown token were dropped; is the token right, and the server the right one?",
-            metadata: ["records": "\(due)", "token": "\(example ?? "")"])
+            metadata: ["records": "\(due)", "token": "\(start)…, \(token.utf8.count) bytes"])
     }
 }

@@ -12,6 +12,8 @@ package final class ProjectDirectory: Sendable {
     package let secretKey: SecretKey
     private let logger: Logger
     private let content: Mutex<Content>
+    /// The last reading that was begun, and the one in force: a slow reading never replaces a later one.
+    private let readings = Mutex((begun: 0, inForce: 0))
     private let lastReload = Mutex(ContinuousClock.Instant?.none)
 
     package init(store: any Store, secretKey: SecretKey, logger: Logger) async throws(StoreError) {
@@ -28,7 +30,7 @@ package final class ProjectDirectory: Sendable {
         private let byToken: [DistinctID: ProjectRecord]
         private let bySecretDigest: [DistinctID: ProjectRecord]
         private let byID: [ProjectID: ProjectRecord]
-        private let accountsByName: [String: AccountRecord]
+        private let accountsByName: [DistinctID: AccountRecord]
 
         init(projects: [ProjectRecord], accounts: [AccountRecord]) {
             self.projects = projects
@@ -36,7 +38,7 @@ package final class ProjectDirectory: Sendable {
             byToken = Dictionary(uniqueKeysWithValues: projects.map { (DistinctID($0.token), $0) })
             bySecretDigest = Dictionary(uniqueKeysWithValues: projects.map { (DistinctID($0.secretDigest), $0) })
             byID = Dictionary(uniqueKeysWithValues: projects.map { ($0.id, $0) })
-            accountsByName = Dictionary(uniqueKeysWithValues: accounts.map { ($0.username, $0) })
+            accountsByName = Dictionary(uniqueKeysWithValues: accounts.map { (DistinctID($0.username), $0) })
         }
 
         package func project(token: [UInt8]) -> ProjectRecord? { byToken[DistinctID(token)] }
@@ -45,7 +47,7 @@ package final class ProjectDirectory: Sendable {
 
         package func project(_ id: ProjectID) -> ProjectRecord? { byID[id] }
 
-        package func account(_ username: String) -> AccountRecord? { accountsByName[username] }
+        package func account(_ username: String) -> AccountRecord? { accountsByName[DistinctID(username)] }
     }
 
     package var current: Content { content.withLock { $0 } }
@@ -64,9 +66,17 @@ package final class ProjectDirectory: Sendable {
 
     /// Reads projects and accounts from the store again.
     package func reload() async {
+        let reading = readings.withLock { readings in
+            readings.begun += 1
+            return readings.begun
+        }
         do throws(StoreError) {
             let fresh = Content(projects: try await store.projects(), accounts: try await store.accounts())
-            content.withLock { $0 = fresh }
+            readings.withLock { readings in
+                guard reading > readings.inForce else { return }
+                readings.inForce = reading
+                content.withLock { $0 = fresh }
+            }
         } catch {
             logger.warning(
                 "the list of projects could not be read again; the last one stays in force",

@@ -38,9 +38,16 @@ package struct ProjectSetup: Sendable {
 
     /// Makes a project with a fresh token and secret.
     ///
-    /// - Returns: the project, and its secret, which is kept nowhere.
+    /// - Parameters:
+    ///   - id: its number; nil for the next free one.
+    ///   - name: its name.
+    ///   - rules: how it joins ids.
+    ///   - keep: called with the project and its secret before the project is saved, so that no secret is lost.
+    /// - Returns: the project, and its secret, which the store does not keep.
+    /// - Throws: `ConfigurationError` where the number is taken; what `keep` throws.
     package func makeProject(
-        id: ProjectID? = nil, name: String, rules: MergeRules
+        id: ProjectID? = nil, name: String, rules: MergeRules,
+        keep: (ProjectRecord, String) throws -> Void = { _, _ in }
     ) async throws -> (project: ProjectRecord, secret: String) {
         let taken = try await store.projects().map(\.id.rawValue)
         let secret = SecretKey.makeSecret()
@@ -50,6 +57,7 @@ package struct ProjectSetup: Sendable {
         guard !taken.contains(record.id.rawValue) else {
             throw ConfigurationError("project \(record.id) exists already; `selfsame project list` shows what there is")
         }
+        try keep(record, secret)
         try await save(record)
         return (record, secret)
     }

@@ -15,7 +15,10 @@ package struct SecretKey: Sendable {
     ///
     /// - Throws: `ConfigurationError` where the file can be neither read nor made, or is not a key.
     package init(contentsOf path: String) throws {
-        if let text = FileManager.default.contents(atPath: path) {
+        if FileManager.default.fileExists(atPath: path) {
+            guard let text = FileManager.default.contents(atPath: path) else {
+                throw ConfigurationError("\(path) cannot be read; check its permissions")
+            }
             let bytes = try Hex.bytes(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }, in: path)
             guard bytes.count == 32 else {
                 throw ConfigurationError("\(path) is not a key of 32 bytes; restore it from your backup")

@@ -26,7 +26,7 @@ struct ClusterPage {
     }
 
     func json() throws(StoreError) -> [UInt8] {
-        guard let node = try identity.node(for: id) else { return unknown() }
+        guard let node = try identity.node(for: id) else { return after == 0 ? unknown() : end() }
         let root = try identity.root(of: node)
         let (members, next) = try page(root)
         let canonical = try identity.canonicalNode(ofRoot: root).id
@@ -65,6 +65,20 @@ struct ClusterPage {
                     json.null("first_sequence")
                 }
             }
+            json.array("links") { _ in }
+            json.null("next")
+        }
+        return json.bytes
+    }
+
+    /// The page after the last of an id that is its own cluster.
+    private func end() -> [UInt8] {
+        var json = JSONBuilder()
+        json.object { json in
+            json.field("canonical_id", id)
+            json.field("size", 1)
+            json.field("known", false)
+            json.array("members") { _ in }
             json.array("links") { _ in }
             json.null("next")
         }

@@ -9,6 +9,10 @@ package struct Export: AsyncSequence, Sendable {
     /// The most events and bytes of one page.
     private static let pageLimit = 1000
     private static let pageSizeLimitBytes = 4 << 20
+    /// How long one page may read, whatever it has by then.
+    private static let pageTimeLimit = Duration.milliseconds(200)
+    /// The most canonical ids that are kept from page to page.
+    private static let knownLimit = 10_000
 
     /// Which events are wanted.
     package struct Range: Hashable, Sendable {
@@ -62,6 +66,8 @@ package struct Export: AsyncSequence, Sendable {
         private var remaining: Int
         /// The project's sequence when the export began.
         private var sequence: Int64?
+        /// What pages found out, which stays true because `sequence` stays the same.
+        private var known = CanonicalIDs()
 
         fileprivate init(_ export: Export) {
             self.export = export
@@ -74,33 +80,50 @@ package struct Export: AsyncSequence, Sendable {
         /// - Throws: `StoreError`.
         package mutating func next() async throws -> [UInt8]? {
             while remaining > 0 {
-                let (from, most, began, export) = (after, remaining, sequence, export)
+                let (from, most, began, known, export) = (after, remaining, sequence, known, export)
                 let page = try await export.store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Page in
                     let sequence: Int64
                     if let began { sequence = began } else { sequence = try snapshot.lastSequence(of: export.project) }
-                    return try export.page(snapshot, after: from, most: most, asOf: sequence)
+                    return try export.page(snapshot, after: from, most: most, asOf: sequence, known)
                 }
                 guard let last = page.last else { return nil }
                 (after, sequence) = (last, page.sequence)
+                remember(page.found)
                 remaining -= page.count
                 if !page.text.isEmpty { return page.text }
             }
             return nil
         }
+
+        private mutating func remember(_ found: CanonicalIDs) {
+            if found.isEmpty { return }
+            if known.count + found.count > Export.knownLimit { known.removeAll() }
+            known.merge(found) { $1 }
+        }
     }
 
     package func makeAsyncIterator() -> Iterator { Iterator(self) }
+
+    /// Canonical ids as of the export's sequence, of clusters whose canonical id changed since, by the key of the root
+    /// that the cluster had then.
+    ///
+    /// To find one, every member of the cluster is read (P 7.8).
+    private typealias CanonicalIDs = [NodeKey: [UInt8]]
 
     private struct Page: Sendable {
         var text: [UInt8] = []
         var count = 0
         var last: EventKey?
         let sequence: Int64
+        /// The canonical ids that the page found out, and that were not known before.
+        var found = CanonicalIDs()
     }
 
+    /// Events after a key: at least one where there is one.
     private func page(
-        _ snapshot: any StoreSnapshot, after: EventKey, most: Int, asOf sequence: Int64
+        _ snapshot: any StoreSnapshot, after: EventKey, most: Int, asOf sequence: Int64, _ known: CanonicalIDs
     ) throws(StoreError) -> Page {
+        let deadline = ContinuousClock.now.advanced(by: Self.pageTimeLimit)
         let identity = snapshot.identity(of: project)
         let events = try snapshot.events(
             in: project, after: after, beforeMilliseconds: range.beforeMilliseconds, limit: Self.pageLimit,
@@ -108,10 +131,11 @@ package struct Export: AsyncSequence, Sendable {
         var page = Page(sequence: sequence)
         var json = JSONBuilder()
         for event in events {
+            if page.last != nil, ContinuousClock.now >= deadline { break }
             page.last = event.key
             if let names = range.names, !names.contains(event.name) { continue }
             let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
-            let canonical = try canonicalID(of: event, identity, asOf: sequence)
+            let canonical = try canonicalID(of: event, identity, asOf: sequence, known, &page.found)
             write(event, canonical: canonical, entry: entry, to: &json)
             page.count += 1
             if page.count == most { break }
@@ -122,10 +146,18 @@ package struct Export: AsyncSequence, Sendable {
 
     /// An event of nobody stays so; a Legacy event is where its alias map filed it (P 9-2).
     private func canonicalID(
-        of event: StoredEvent, _ identity: IdentityView, asOf sequence: Int64
+        of event: StoredEvent, _ identity: IdentityView, asOf sequence: Int64, _ known: CanonicalIDs,
+        _ found: inout CanonicalIDs
     ) throws(StoreError) -> [UInt8] {
         if event.filedID.isEmpty || system == .legacy { return event.filedID }
-        return try identity.canonicalID(of: DistinctID(event.filedID), asOf: sequence).bytes
+        guard let node = try identity.node(for: DistinctID(event.filedID)), node.firstSequence <= sequence else {
+            return event.filedID
+        }
+        let root = try identity.root(of: node, asOf: sequence)
+        if let canonical = known[root.key] ?? found[root.key] { return canonical }
+        let canonical = try identity.canonicalNode(ofRoot: root, asOf: sequence).id.bytes
+        if root.canonicalSince > sequence { found[root.key] = canonical }
+        return canonical
     }
 
     private func write(

@@ -17,7 +17,6 @@ struct IdentityQueries: Sendable {
     func resolve(_ query: QueryRequest) async throws -> WireResponse {
         try query.refuse("as_of")
         let ids = try resolvedIDs(query)
-        let isLegacy = query.access.project.rules.system == .legacy
         let project = query.project
         return Answer.json(
             try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
@@ -25,7 +24,7 @@ struct IdentityQueries: Sendable {
                 var json = JSONBuilder()
                 try json.object { (json) throws(StoreError) in
                     try json.array("results") { (json) throws(StoreError) in
-                        for id in ids { try Self.writeResolved(id, identity, isLegacy: isLegacy, to: &json) }
+                        for id in ids { Self.write(id, try identity.resolve(id), to: &json) }
                     }
                     json.field("sequence", try snapshot.lastSequence(of: project))
                 }
@@ -52,22 +51,12 @@ struct IdentityQueries: Sendable {
         return ids
     }
 
-    private static func writeResolved(
-        _ id: DistinctID, _ identity: IdentityView, isLegacy: Bool, to json: inout JSONBuilder
-    ) throws(StoreError) {
-        var canonical = id
-        var size: Int64 = 1
-        let node = try identity.node(for: id)
-        if let node {
-            let root = try identity.root(of: node)
-            canonical = try identity.canonicalNode(ofRoot: root).id
-            size = root.size
-        }
+    private static func write(_ id: DistinctID, _ resolved: ResolvedID, to json: inout JSONBuilder) {
         json.object { json in
             json.field("distinct_id", id)
-            json.field("canonical_id", canonical)
-            json.field("cluster_size", size)
-            json.field("known", node != nil)
+            json.field("canonical_id", resolved.canonicalID)
+            json.field("cluster_size", resolved.clusterSize)
+            json.field("known", resolved.isKnown)
         }
     }
 

@@ -34,8 +34,10 @@ struct QueryRequest: Sendable {
     }
 
     func checked(_ bytes: [UInt8]) throws(QueryFault) -> DistinctID {
-        guard !bytes.isEmpty, bytes.count <= DistinctID.sizeLimitBytes else {
-            throw .badRequest("a distinct_id must have 1 to \(DistinctID.sizeLimitBytes) bytes")
+        // The id of a Simplified project's device is what was sent, behind `$device:` (P 8-1).
+        let limit = DistinctID.sizeLimitBytes + DeviceID.prefix.count
+        guard !bytes.isEmpty, bytes.count <= limit else {
+            throw .badRequest("a distinct_id must have 1 to \(limit) bytes")
         }
         return DistinctID(bytes)
     }

@@ -4,7 +4,8 @@ import IdentityEngine
 struct MemoryState {
     let sizeLimitBytes: Int
     var projects: [ProjectID: ProjectRecord] = [:]
-    var accounts: [String: AccountRecord] = [:]
+    /// By the bytes of the name; as keys, texts that look the same would be the same.
+    var accounts: [[UInt8]: AccountRecord] = [:]
     var isClosed = false
     private(set) var contents: [ProjectID: MemoryProject] = [:]
     private var nextKey: NodeKey = 1

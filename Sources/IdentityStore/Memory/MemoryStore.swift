@@ -45,7 +45,7 @@ package final class MemoryStore: Store {
     }
 
     package func save(_ account: AccountRecord) async throws(StoreError) {
-        try withState { state throws(StoreError) in state.accounts[account.username] = account }
+        try withState { state throws(StoreError) in state.accounts[Array(account.username.utf8)] = account }
     }
 
     package func reset() async throws(StoreError) {

@@ -17,6 +17,10 @@ package struct SQLiteOptions: Sendable {
     package var synchronous: Synchronous = .full
     /// The most reads at one time; others wait.
     package var readerCount = 4
+    /// The most reads that wait for a connection.
+    ///
+    /// A read beyond them throws `busy`.
+    package var waitingReadLimit = 10_000
     /// Pages that the writing connection keeps in memory.
     package var writerCacheSizeBytes = 64 << 20
     /// Pages that each reading connection keeps in memory.

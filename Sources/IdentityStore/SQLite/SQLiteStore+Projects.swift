@@ -32,16 +32,17 @@ extension SQLiteStore {
 
     package func accounts() async throws(StoreError) -> [AccountRecord] {
         try await onReader { db throws(StoreError) in
-            var roles: [String: [ProjectID: AccountRole]] = [:]
+            // By the bytes of the name; as keys, texts that look the same would be the same.
+            var roles: [[UInt8]: [ProjectID: AccountRole]] = [:]
             _ = try PreparedStatement(cached: Statements.accountRoles, in: db).all { row throws(StoreError) in
                 guard let role = AccountRole(rawValue: row.text(2)) else {
                     throw .unreadable("account_role", row.integer(1))
                 }
-                roles[row.text(0), default: [:]][ProjectID(row.integer(1))] = role
+                roles[row.bytes(0), default: [:]][ProjectID(row.integer(1))] = role
             }
             return try PreparedStatement(cached: Statements.accounts, in: db).all { row in
                 AccountRecord(
-                    username: row.text(0), secretDigest: row.bytes(1), roles: roles[row.text(0)] ?? [:],
+                    username: row.text(0), secretDigest: row.bytes(1), roles: roles[row.bytes(0)] ?? [:],
                     createdMilliseconds: row.integer(2))
             }
         }

@@ -29,7 +29,9 @@ package final class SQLiteStore: Store {
                 try SQLiteStore.configureWriter(db, options)
                 try writer.open(db)
             }
-            readers = try SQLiteReaders(path: path, count: options.readerCount, configuration: configuration)
+            readers = try SQLiteReaders(
+                path: path, count: options.readerCount, waitingLimit: options.waitingReadLimit,
+                configuration: configuration)
             self.connection = connection
         } catch {
             throw StoreError(sqlite: error)
@@ -134,13 +136,17 @@ extension SQLiteStore {
     ) async throws(StoreError) -> Value {
         if isClosed.withLock({ $0 }) { throw .closed }
         let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
-            readers.run { [self] db in
-                continuation.resume(
-                    returning: Result { () throws(StoreError) in
-                        // Connections close after the mark is set, so that where there is none this one is open.
-                        if isClosed.withLock({ $0 }) { throw .closed }
-                        return try SQLiteStore.inSnapshot(db) { () throws(StoreError) in try body(db) }
-                    })
+            do throws(StoreError) {
+                try readers.run { [self] db in
+                    continuation.resume(
+                        returning: Result { () throws(StoreError) in
+                            // Connections close after the mark is set, so that where there is none this one is open.
+                            if isClosed.withLock({ $0 }) { throw .closed }
+                            return try SQLiteStore.inSnapshot(db) { () throws(StoreError) in try body(db) }
+                        })
+                }
+            } catch {
+                continuation.resume(returning: .failure(error))
             }
         }
         return try result.get()
