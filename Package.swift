@@ -64,7 +64,8 @@ let package = Package(
             path: "Benchmarks/Selfsame"
         ),
         .testTarget(name: "IdentityEngineTests", dependencies: ["IdentityEngine"]),
-        .testTarget(name: "MixpanelWireTests", dependencies: ["MixpanelWire", "IdentityEngine"]),
+        .testTarget(
+            name: "MixpanelWireTests", dependencies: ["MixpanelWire", "IdentityEngine"], exclude: ["Fixtures"]),
         .testTarget(
             name: "IdentityStoreTests",
             dependencies: [

@@ -68,11 +68,11 @@ package struct HTTPAdapter: HTTPResponder {
     }
 
     private static func wireRequest(_ head: HTTPRequest) -> WireRequest {
-        let target = (head.path ?? "/").prefix { $0 != "#" }
-        let path = target.prefix { $0 != "?" }
+        let target = (head.path ?? "/").utf8.prefix { $0 != UInt8(ascii: "#") }
+        let path = target.prefix { $0 != UInt8(ascii: "?") }
         let fields = head.headerFields
-        var request = WireRequest(method: method(head.method), path: String(path))
-        request.query = Array(target.dropFirst(path.count + 1).utf8)
+        var request = WireRequest(method: method(head.method), path: String(Substring(path)))
+        request.query = Array(target[path.endIndex...].dropFirst())
         request.contentType = fields[.contentType]
         request.contentEncoding = fields[.contentEncoding]
         request.acceptEncoding = fields[.acceptEncoding]

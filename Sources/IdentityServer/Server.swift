@@ -46,7 +46,7 @@ package struct Server: Sendable {
         let setup = ProjectSetup(store: store, secretKey: opened.secretKey, nowMilliseconds: clock.nowMilliseconds)
         try await setup.apply(configuration)
         firstProject = try await Self.firstProject(setup, store, opened.directory, configuration)
-        directory = try await ProjectDirectory(store: store, secretKey: opened.secretKey, logger: logger)
+        directory = try await ProjectDirectory.load(from: store, secretKey: opened.secretKey, logger: logger)
         committer = Committer(
             store: store, directory: directory, clock: clock, queueLimitBytes: configuration.ingest.queueLimitBytes,
             logger: logger)

@@ -58,7 +58,7 @@ package struct Payload: Sendable {
     }
 
     private static func inflated(_ request: WireRequest, _ limits: WireLimits) throws(PayloadError) -> [UInt8] {
-        let encoding = request.contentEncoding.map(lowercasedTrimmed) ?? ""
+        let encoding = request.contentEncoding.map { lowercasedTrimmed($0.utf8) } ?? ""
         guard !request.body.isEmpty else { return [] }
         switch encoding {
         case "", "identity":
@@ -145,7 +145,7 @@ enum BodyKind {
     case base64
 
     init(contentType: String?, body: [UInt8]) {
-        let type = contentType.map { lowercasedTrimmed($0.prefix { $0 != ";" }) } ?? ""
+        let type = contentType.map { lowercasedTrimmed($0.utf8.prefix { $0 != UInt8(ascii: ";") }) } ?? ""
         guard !body.isEmpty else {
             self = .empty
             return
@@ -170,8 +170,8 @@ enum BodyKind {
 }
 
 /// A text without the white space at its ends, its ASCII letters in lower case.
-private func lowercasedTrimmed(_ text: some StringProtocol) -> String {
-    let bytes = Array(text.utf8)
+private func lowercasedTrimmed(_ text: some Sequence<UInt8>) -> String {
+    let bytes = Array(text)
     return String(decoding: trimmed(bytes[...]).map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
 }
 

@@ -16,11 +16,21 @@ package final class ProjectDirectory: Sendable {
     private let readings = Mutex((begun: 0, inForce: 0))
     private let lastReload = Mutex(ContinuousClock.Instant?.none)
 
-    package init(store: any Store, secretKey: SecretKey, logger: Logger) async throws(StoreError) {
+    /// Reads the projects and accounts of a store.
+    ///
+    /// - Throws: `StoreError`.
+    package static func load(
+        from store: any Store, secretKey: SecretKey, logger: Logger
+    ) async throws(StoreError) -> ProjectDirectory {
+        let content = Content(projects: try await store.projects(), accounts: try await store.accounts())
+        return ProjectDirectory(store: store, secretKey: secretKey, logger: logger, content: content)
+    }
+
+    private init(store: any Store, secretKey: SecretKey, logger: Logger, content: Content) {
         self.store = store
         self.secretKey = secretKey
         self.logger = logger
-        content = Mutex(Content(projects: try await store.projects(), accounts: try await store.accounts()))
+        self.content = Mutex(content)
     }
 
     /// What the directory holds at one moment.
