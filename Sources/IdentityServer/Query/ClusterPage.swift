@@ -26,7 +26,7 @@ struct ClusterPage {
     }
 
     func json() throws(StoreError) -> [UInt8] {
-        guard let node = try identity.node(for: id) else { return after == 0 ? unknown() : end() }
+        guard let node = try identity.node(for: id) else { return unknown() }
         let root = try identity.root(of: node)
         let (members, next) = try page(root)
         let canonical = try identity.canonicalNode(ofRoot: root).id
@@ -50,7 +50,7 @@ struct ClusterPage {
         return json.bytes
     }
 
-    /// An id that took part in no identity operation is its own cluster.
+    /// An id that took part in no identity operation is its own cluster, and all of it is on the first page.
     private func unknown() -> [UInt8] {
         var json = JSONBuilder()
         json.object { json in
@@ -58,6 +58,7 @@ struct ClusterPage {
             json.field("size", 1)
             json.field("known", false)
             json.array("members") { json in
+                guard after == 0 else { return }
                 json.object { json in
                     json.field("distinct_id", id)
                     json.array("roles") { _ in }
@@ -65,20 +66,6 @@ struct ClusterPage {
                     json.null("first_sequence")
                 }
             }
-            json.array("links") { _ in }
-            json.null("next")
-        }
-        return json.bytes
-    }
-
-    /// The page after the last of an id that is its own cluster.
-    private func end() -> [UInt8] {
-        var json = JSONBuilder()
-        json.object { json in
-            json.field("canonical_id", id)
-            json.field("size", 1)
-            json.field("known", false)
-            json.array("members") { _ in }
             json.array("links") { _ in }
             json.null("next")
         }
