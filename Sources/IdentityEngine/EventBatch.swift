@@ -7,6 +7,8 @@ package struct EventBatch: Sendable {
     /// What the slices of `events` point into.
     package var bytes: [UInt8] = []
     package var events: [Event] = []
+    /// Updates of profiles, applied in order, after the events.
+    package var profileUpdates: [ProfileUpdate] = []
     package var origin: Origin
     /// When the request was received, in milliseconds since 1970.
     package var receivedMilliseconds: Int64
@@ -89,11 +91,15 @@ package struct EventBatch: Sendable {
     package enum Endpoint: UInt8, Sendable {
         case track = 1
         case `import` = 2
+        case engage = 3
+        case groups = 4
 
         package var path: String {
             switch self {
             case .track: "/track"
             case .import: "/import"
+            case .engage: "/engage"
+            case .groups: "/groups"
             }
         }
     }
