@@ -246,7 +246,7 @@ struct BodyWalk {
                 event.recordIndex = UInt32(truncatingIfNeeded: index)
                 events.append(event)
                 return
-            case .dropped: break
+            case .dropped(let project): result.noteDropped(project)
             case .unknownToken: noteUnknownToken(reader)
             }
         } catch {

@@ -1,3 +1,5 @@
+package import IdentityEngine
+
 /// Why one record was refused before any merge rule was asked (P 6.2).
 package struct EventRejection: Error, Hashable, Sendable {
     /// The record's place in the request, from zero.
@@ -43,6 +45,8 @@ package struct DecodeResult: Sendable {
     /// The first unknown token, at most 64 bytes of it.
     package var firstUnknownToken: String?
     package var failure: Failure?
+    /// The projects of records that are in order and are not stored, each once.
+    package private(set) var droppedProjects: [ProjectID] = []
 
     /// A result without records.
     ///
@@ -58,5 +62,12 @@ package struct DecodeResult: Sendable {
         case .unreadable(let reason): failure = .unreadable(reason)
         case .empty: failure = .empty
         }
+    }
+
+    /// Notes the project of a record that is not stored.
+    ///
+    /// - Parameter project: The record's project.
+    mutating func noteDropped(_ project: ProjectID) {
+        if !droppedProjects.contains(project) { droppedProjects.append(project) }
     }
 }

@@ -15,7 +15,8 @@ struct RecordChecks {
 /// What becomes of a record that is in order.
 enum RecordVerdict {
     case stored(EventBatch.Event)
-    case dropped
+    /// In order, and not to be stored.
+    case dropped(ProjectID)
     /// Dropped, because no project has its token.
     case unknownToken
 }
@@ -47,14 +48,14 @@ extension RecordReader {
         let name = try eventName(checks)
         guard properties == .object else { throw .propertiesNotAnObject }
         guard let selected = try project(projects) else { return .unknownToken }
-        if value(.ignore).kind != .absent { return .dropped }
+        if value(.ignore).kind != .absent { return .dropped(selected.project) }
 
         let verb = name.flatMap { Self.verb($0) }
         if let verb {
             switch selected.system {
             case .simplified:
                 guard checks.endpoint == .track else { throw .simplifiedVerb }
-                return .dropped
+                return .dropped(selected.project)
             case .original where verb == .merge: try checkMerge(checks, projects)
             case .original, .legacy: break
             }

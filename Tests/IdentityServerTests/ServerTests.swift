@@ -76,6 +76,32 @@ private let anonymous = "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e"
         }
     }
 
+    @Test func `a request of one project tells the sequence even where nothing of it is stored`() async throws {
+        let sequence = HTTPField.Name("X-Selfsame-Sequence")!
+        try await Sandbox().run { client in
+            _ = try await client.track(identify("u1", anonymous))
+            let ignored = #"{"event":"e","properties":{"token":"\#(Sandbox.token)","$ignore":true}}"#
+            let simplified = String(Sandbox.token.dropLast(4)) + "bbbb"
+            let verb = identify("u1", anonymous).replacing(Sandbox.token, with: simplified)
+            for (body, expected) in [
+                (ignored, "1"), (verb, "0"), ("[\(ignored),\(verb)]", nil),
+                (ignored.replacing(Sandbox.token, with: "nobody"), nil), ("[]", nil),
+            ] {
+                let response = try await client.track(body)
+                #expect(response.headers[sequence] == expected, "\(body)")
+            }
+            let credential = Data("\(Sandbox.secret):".utf8).base64EncodedString()
+            let response = try await client.execute(
+                uri: "/import?strict=1", method: .post,
+                headers: [.contentType: "application/json", .authorization: "Basic \(credential)"],
+                body: ByteBuffer(string: "[{}]"))
+            #expect(response.status == .badRequest)
+            #expect(response.headers[sequence] == "1")
+            #expect(
+                response.headers[HTTPField.Name("X-Selfsame-Outcome")!] == "merged=0, unchanged=0, refused=0")
+        }
+    }
+
     @Test(arguments: [300, 1000]) func `every id of a query is answered, in order`(_ count: Int) async throws {
         try await Sandbox().run { client in
             let wanted = (0..<count).map { "id\($0)" }

@@ -71,6 +71,19 @@ package final class Committer: Service, Sendable {
         return try result.get()
     }
 
+    /// A project's last log sequence, for a request that has nothing to commit.
+    ///
+    /// - Throws: `CommitFailure.store`.
+    package func lastSequence(of project: ProjectID) async throws(CommitFailure) -> Int64 {
+        do throws(StoreError) {
+            return try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in
+                try snapshot.lastSequence(of: project)
+            }
+        } catch {
+            throw .store(error)
+        }
+    }
+
     /// Requests that are queued and not yet being committed.
     package var waitingCount: Int { state.withLock { $0.queue.count } }
 

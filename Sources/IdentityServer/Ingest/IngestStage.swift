@@ -45,7 +45,7 @@ package struct IngestStage: Sendable {
             result = decode(payload, into: &batch, .byToken, strict: options.strict)
             unknownTokens.count(result.unknownTokenRecords, example: result.firstUnknownToken, in: directory)
         }
-        return await commit(batch, result, options, sendsOutcome: sendsOutcome)
+        return await commit(batch, result, options, naming: result.droppedProjects, sendsOutcome: sendsOutcome)
     }
 
     /// Answers a request to /import (P 4.4, 4.5, 5.3).
@@ -62,7 +62,7 @@ package struct IngestStage: Sendable {
             origin: EventBatch.Origin(endpoint: .import, principal: access.principal),
             receivedMilliseconds: clock.nowMilliseconds)
         let result = decode(payload, into: &batch, .fixed(access), strict: options.strict)
-        return await commit(batch, result, options, sendsOutcome: true)
+        return await commit(batch, result, options, naming: [access.project.id], sendsOutcome: true)
     }
 
     private enum Door {
@@ -96,15 +96,31 @@ package struct IngestStage: Sendable {
         }
     }
 
+    /// Commits what is to be stored and answers.
+    ///
+    /// - Parameters:
+    ///   - batch: What is to be stored, perhaps nothing.
+    ///   - result: What became of the records.
+    ///   - options: How to answer.
+    ///   - named: The projects that the request names, beside those of the batch.
+    ///   - sendsOutcome: Whether to tell outcomes.
+    /// - Returns: The answer.
     private func commit(
-        _ batch: EventBatch, _ result: DecodeResult, _ options: RequestOptions, sendsOutcome: Bool
+        _ batch: EventBatch, _ result: DecodeResult, _ options: RequestOptions, naming named: [ProjectID],
+        sendsOutcome: Bool
     ) async -> WireResponse {
-        let endpoint = batch.origin.endpoint
-        var response = Answer.answer(to: result, options: options, endpoint: endpoint)
-        guard !batch.events.isEmpty else { return response }
+        var response = Answer.answer(to: result, options: options, endpoint: batch.origin.endpoint)
+        if result.failure != nil { return response }
         do throws(CommitFailure) {
-            let committed = try await committer.commit(batch)
-            if committed.lastSequences.count == 1, let sequence = committed.lastSequences.values.first {
+            let committed = batch.events.isEmpty ? CommitResult() : try await committer.commit(batch)
+            let projects = Set(committed.lastSequences.keys).union(named)
+            if projects.count == 1, let project = projects.first {
+                let sequence: Int64
+                if let known = committed.lastSequences[project] {
+                    sequence = known
+                } else {
+                    sequence = try await committer.lastSequence(of: project)
+                }
                 response.headers.append(("X-Selfsame-Sequence", String(sequence)))
             }
             if sendsOutcome {
