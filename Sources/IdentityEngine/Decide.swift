@@ -157,6 +157,7 @@ extension IdentityIndex {
         let link = makeLink(event, pair, moment)
         improveCanonical(of: pair.primaryRoot, with: pair.primary, moment)
         improveCanonical(of: pair.secondaryRoot, with: pair.secondary, moment)
+        change(pair.primaryRoot) { $0.linkedSequence = moment.sequence }
         return Decision(.unchanged, link: link, clusterSize: size)
     }
 
@@ -194,6 +195,7 @@ extension IdentityIndex {
             $0.next = lost.next
             $0.size = won.size + lost.size
             $0.identifiedCount = won.identifiedCount + lost.identifiedCount
+            $0.linkedSequence = moment.sequence
             if !keepsWinner {
                 $0.canonical = lost.canonical
                 $0.canonicalRank = lost.canonicalRank

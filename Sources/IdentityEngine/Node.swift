@@ -43,6 +43,10 @@ package struct Node: Hashable, Sendable {
     package var canonicalSince: Int64
     /// How many members have an `identifiedSequence`: USED ∩ cluster (P 7.2).
     package var identifiedCount: Int64 = 0
+    /// The sequence of the cluster's latest link, a redundant one too, or one that is greater.
+    ///
+    /// Updates of profiles are told apart by it (decision 0006).
+    package var linkedSequence: Int64 = 0
 
     /// A singleton cluster, made by the entry with this sequence and time.
     package init(key: NodeKey, id: DistinctID, isAnonymousForm: Bool, sequence: Int64, timeMilliseconds: Int64) {

@@ -4,7 +4,7 @@ package import IdentityEngine
 package struct ClusterProfile: Hashable, Sendable {
     /// The id that stands for the cluster; in a Legacy project, and for an id in no cluster, the id itself.
     package let canonicalID: DistinctID
-    /// The member that ranks first and has a profile: the place of the cluster in a listing.
+    /// The member that ranks first and was sent something that counts: the place of the cluster in a listing.
     package let ownerID: DistinctID
     /// A minified JSON object, its names in byte order.
     package let properties: [UInt8]
@@ -27,12 +27,14 @@ extension StoreSnapshot {
     ///   - project: the project.
     ///   - system: the project's way of joining ids.
     ///   - rule: how the members' profiles make one.
-    /// - Returns: the profile; nil where no member has one.
+    /// - Returns: the profile; nil where there is none.
     /// - Throws: `StoreError`.
     package func clusterProfile(
         of id: DistinctID, in project: ProjectID, system: IdentitySystem, rule: ProfileMergeRule
     ) throws(StoreError) -> ClusterProfile? {
-        nil
+        let reader = ProfileReader(snapshot: self, project: project, system: system, rule: rule)
+        if let root = try reader.root(of: id) { return try reader.profile(ofRoot: root) }
+        return try profile(of: id, in: project).flatMap { reader.profile(of: $0) }
     }
 
     /// One profile for each cluster that has one, in byte order of `ownerID`.
@@ -52,7 +54,26 @@ extension StoreSnapshot {
         in project: ProjectID, after ownerID: DistinctID?, limit: Int, sizeLimitBytes: Int, system: IdentitySystem,
         rule: ProfileMergeRule
     ) throws(StoreError) -> [ClusterProfile] {
-        []
+        let reader = ProfileReader(snapshot: self, project: project, system: system, rule: rule)
+        // The owners of clusters of which another member came first.
+        var owners: [NodeKey: DistinctID] = [:]
+        var page: [ClusterProfile] = []
+        var sizeBytes = 0
+        var last = ownerID
+        while page.count < limit {
+            let stored = try profiles(
+                in: project, after: last, limit: ProfileReader.batchSize,
+                sizeLimitBytes: ProfileReader.batchSizeBytes)
+            guard let end = stored.last else { break }
+            last = end.id
+            for profile in stored where page.count < limit && (page.isEmpty || sizeBytes < sizeLimitBytes) {
+                guard let found = try reader.profile(ownedBy: profile, &owners) else { continue }
+                page.append(found)
+                sizeBytes += found.properties.count
+            }
+            if sizeBytes >= sizeLimitBytes, !page.isEmpty { break }
+        }
+        return page
     }
 
     /// The properties of a group.
@@ -61,9 +82,11 @@ extension StoreSnapshot {
     ///   - key: the bytes of `$group_key`.
     ///   - id: the bytes of `$group_id`.
     ///   - project: the project.
-    /// - Returns: a minified JSON object; nil where the group has no profile.
+    /// - Returns: a minified JSON object, its names in byte order; nil where the group has no profile.
     /// - Throws: `StoreError`.
     package func groupProfile(key: [UInt8], id: [UInt8], in project: ProjectID) throws(StoreError) -> [UInt8]? {
-        nil
+        guard let group = try group(GroupName(key: key, id: id), in: project) else { return nil }
+        let member = ProfileViews.Member(ledger: group.ledger, updatedMilliseconds: group.updatedMilliseconds)
+        return ProfileViews([member]) { _, _ in 0 }.profile(by: .hide)?.properties
     }
 }

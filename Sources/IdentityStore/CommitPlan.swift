@@ -11,6 +11,8 @@ package struct CommitPlan {
     package private(set) var nextKey: NodeKey
     /// One row for each event of the group, in order.
     package private(set) var rows: [EventRow] = []
+    /// One row for each update of a profile, in order.
+    package private(set) var profileRows: [ProfileRow] = []
     /// What goes into the logs, in order.
     package private(set) var entries: [Entry] = []
     /// One result for each submission of the group.
@@ -77,6 +79,21 @@ extension CommitPlan {
         package let isConflict: Bool
     }
 
+    /// An update of a profile as it is to be applied: where it is in the group, and what the plan adds to it.
+    package struct ProfileRow {
+        /// Which submission of the group it is in.
+        package let submission: Int
+        /// Its place in that submission's updates.
+        package let position: Int
+        /// The id whose profile it changes: the one as sent, or what a Legacy project's alias map says (P 9-2); nil
+        /// for a group.
+        package let id: DistinctID?
+        /// The root of the cluster that the id is in by then; 0 where it is alone.
+        package let root: NodeKey
+        /// The latest link of that cluster; 0 where it is alone.
+        package let linkedSequence: Int64
+    }
+
     /// A log entry to be stored, with the link that it makes and the nodes that it names.
     package struct Entry {
         /// The place of the entry's project in `projects`.
@@ -141,7 +158,33 @@ extension CommitPlan {
                     key: key(of: event, arena, generating: &hashes), filedID: filedID, sequence: sequence,
                     isConflict: isConflict))
         }
+        for position in batch.profileUpdates.indices {
+            let update = batch.profileUpdates[position]
+            let slot = slot(of: update.project)
+            if !named.contains(slot) { named.append(slot) }
+            profileRows.append(row(of: update, in: batch, submission: submission, position: position, slot: slot))
+        }
         return named
+    }
+
+    /// Says whose profile an update changes, and what is known of its cluster after the submission's events.
+    private func row(
+        of update: ProfileUpdate, in batch: EventBatch, submission: Int, position: Int, slot: Int
+    ) -> ProfileRow {
+        guard case .user(let sent) = update.subject else {
+            return ProfileRow(submission: submission, position: position, id: nil, root: 0, linkedSequence: 0)
+        }
+        var id = DistinctID(Array(batch.bytes[sent.range]))
+        if projects[slot].rules.system == .legacy {
+            if !update.ignoresAlias { id = projects[slot].index.canonicalID(of: id) }
+            return ProfileRow(submission: submission, position: position, id: id, root: 0, linkedSequence: 0)
+        }
+        let root = projects[slot].index.node(for: id).map { projects[slot].index.root(of: $0.key) }
+        guard let root, root.size > 1 else {
+            return ProfileRow(submission: submission, position: position, id: id, root: 0, linkedSequence: 0)
+        }
+        return ProfileRow(
+            submission: submission, position: position, id: id, root: root.key, linkedSequence: root.linkedSequence)
     }
 
     /// Decides one statement, and plans its entry if it is one of the log.

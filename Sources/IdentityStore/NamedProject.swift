@@ -18,7 +18,7 @@ package struct NamedProject {
         self.rules = rules
     }
 
-    /// Every project that a group names, in the order of its first event.
+    /// Every project that a group names, in the order of its first event or update.
     ///
     /// - Parameters:
     ///   - group: the requests.
@@ -37,6 +37,10 @@ package struct NamedProject {
                 }
                 guard let slot, event.verb != nil || named[slot].rules.system == .legacy else { continue }
                 named[slot].add(event, of: batch)
+            }
+            for update in batch.profileUpdates {
+                let slot = try place(of: update.project, by: rules, in: &named)
+                if case .user(let id) = update.subject { named[slot].add(DistinctID(Array(batch.bytes[id.range]))) }
             }
         }
         return named

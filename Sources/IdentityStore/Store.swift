@@ -8,6 +8,7 @@ package import IdentityEngine
 ///   the next sequence of its project: from 1, without gaps, in the order of decisions, the same on every
 ///   implementation.
 /// - Entry times of a project never go back.
+/// - Updates of profiles are applied after the events of their submission, in order (P 7.10-1).
 /// - An event whose (time, name, id as sent, insert id) is there already replaces it (P 6.5).
 /// - A snapshot sees whole commits only, and the same ones for as long as it is open.
 package protocol Store: Sendable {
@@ -46,7 +47,7 @@ package protocol Store: Sendable {
     /// Adds a service account, or replaces the one with its name, byte for byte: nothing is normalised.
     func save(_ account: AccountRecord) async throws(StoreError)
 
-    /// Deletes every event, log entry and id, and keeps projects and accounts. For the sandbox only.
+    /// Deletes every event, profile, log entry and id, and keeps projects and accounts. For the sandbox only.
     func reset() async throws(StoreError)
 
     /// Finishes what runs and gives up the files. Every later call throws `StoreError.closed`.
@@ -97,6 +98,19 @@ package protocol StoreSnapshot {
     func events(
         in project: ProjectID, after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
     ) throws(StoreError) -> [StoredEvent]
+
+    /// The profile of one id alone, whatever cluster it is in; nil where it was sent no update that is kept.
+    func profile(of id: DistinctID, in project: ProjectID) throws(StoreError) -> StoredProfile?
+
+    /// Profiles of single ids in byte order of the id, after an id (nil for the first).
+    ///
+    /// Ends early, but never before the first, where the ledgers read so far reach `sizeLimitBytes`.
+    func profiles(
+        in project: ProjectID, after id: DistinctID?, limit: Int, sizeLimitBytes: Int
+    ) throws(StoreError) -> [StoredProfile]
+
+    /// The profile of a group; nil where it was sent no update that is kept.
+    func group(_ name: GroupName, in project: ProjectID) throws(StoreError) -> StoredGroup?
 }
 
 extension StoreSnapshot {

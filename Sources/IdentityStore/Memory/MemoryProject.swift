@@ -3,6 +3,7 @@ import IdentityEngine
 /// What a Memory store holds of one project.
 struct MemoryProject {
     var index = IdentityIndex()
+    var profiles = MemoryProfiles()
     /// The entry with sequence 1 first.
     private(set) var log: [LogEntry] = []
     private var events: [EventKey: StoredEvent] = [:]
@@ -11,7 +12,7 @@ struct MemoryProject {
     private var links: [Link] = []
     private var linksByNode: [NodeKey: [Int]] = [:]
 
-    var isEmpty: Bool { log.isEmpty && events.isEmpty }
+    var isEmpty: Bool { log.isEmpty && events.isEmpty && profiles.isEmpty }
 
     mutating func append(_ entry: LogEntry, link: Link?) {
         log.append(entry)
@@ -100,7 +101,7 @@ struct MemoryProject {
 
 extension Array {
     /// The first place whose element satisfies a predicate that holds for every element after it too.
-    fileprivate func partitioningIndex(where predicate: (Element) -> Bool) -> Int {
+    func partitioningIndex(where predicate: (Element) -> Bool) -> Int {
         var low = 0
         var high = count
         while low < high {
@@ -145,4 +146,16 @@ struct MemorySnapshot: StoreSnapshot {
         contents[project]?.events(
             after: key, beforeMilliseconds: beforeMilliseconds, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
     }
+
+    func profile(of id: DistinctID, in project: ProjectID) -> StoredProfile? {
+        contents[project]?.profiles.profile(of: id)
+    }
+
+    func profiles(
+        in project: ProjectID, after id: DistinctID?, limit: Int, sizeLimitBytes: Int
+    ) -> [StoredProfile] {
+        contents[project]?.profiles.profiles(after: id, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
+    }
+
+    func group(_ name: GroupName, in project: ProjectID) -> StoredGroup? { contents[project]?.profiles.group(name) }
 }

@@ -40,7 +40,16 @@ struct MemoryState {
             let events = rows.map { MemoryState.event($0, of: group[$0.submission]) }
             sizeBytes += contents[plan.projects[slot].id, default: MemoryProject()].store(Array(events))
         }
+        if !plan.profileRows.isEmpty { try applyProfiles(of: plan, in: group) }
         return plan.results
+    }
+
+    private mutating func applyProfiles(of plan: CommitPlan, in group: [EventBatch]) throws(StoreError) {
+        var drafts = ProfileDrafts()
+        try drafts.apply(plan.profileRows, of: group, from: self)
+        for drafts in drafts.projects.values {
+            sizeBytes += contents[drafts.id, default: MemoryProject()].profiles.store(drafts)
+        }
     }
 
     mutating func save(_ project: ProjectRecord) throws(StoreError) {
@@ -85,6 +94,22 @@ struct MemoryState {
     }
 }
 
+extension MemoryState: ProfileRows {
+    func profile(of id: DistinctID, in project: ProjectID) -> StoredProfile? {
+        contents[project]?.profiles.profile(of: id)
+    }
+
+    func profiles(
+        ofRoot root: NodeKey, linkedSequence: Int64, in project: ProjectID, limit: Int
+    ) -> [StoredProfile] {
+        contents[project]?.profiles.profiles(ofRoot: root, linkedSequence: linkedSequence, limit: limit) ?? []
+    }
+
+    func group(_ name: GroupName, in project: ProjectID) -> StoredGroup? { contents[project]?.profiles.group(name) }
+
+    func lastProfileOrder(of project: ProjectID) -> Int64 { contents[project]?.profiles.lastOrder ?? 0 }
+}
+
 /// What things take in memory, roughly: their bytes, and a measure for the tables around them.
 enum MemoryCost {
     static let perEvent = 400
@@ -95,6 +120,7 @@ enum MemoryCost {
     static func most(of group: [EventBatch]) -> Int {
         var size = 0
         for batch in group {
+            for update in batch.profileUpdates { size += most(of: update) }
             for event in batch.events {
                 // An id that the alias map gives instead of a shorter one is in the store already, and is shared.
                 size += perEvent + Int(event.name.count + event.sentID.count + event.filedID.count)

@@ -18,6 +18,7 @@ extension PreparedStatement {
         node.canonicalRank = integer(13)
         node.canonicalSince = integer(14)
         node.identifiedCount = integer(15)
+        node.linkedSequence = integer(16)
         return node
     }
 
@@ -45,6 +46,7 @@ extension PreparedStatement {
         try bind(place + 8, node.canonicalRank)
         try bind(place + 9, node.canonicalSince)
         try bind(place + 10, node.identifiedCount)
+        try bind(place + 11, node.linkedSequence)
     }
 
     /// A row of `log`.

@@ -3,7 +3,7 @@ import IdentityEngine
 
 /// Committed state, as one read transaction of one reading connection sees it.
 struct SQLiteSnapshot: StoreSnapshot {
-    private let db: Database
+    let db: Database
 
     init(_ db: Database) { self.db = db }
 

@@ -43,6 +43,12 @@ final class SQLiteWriter: @unchecked Sendable {
             var plan = CommitPlan(projects: projects, nextKey: firstKey, nowMilliseconds: nowMilliseconds)
             plan.decide(group, generating: &hashes)
             try statements.write(&plan, of: group, firstNewKey: firstKey)
+            if !plan.profileRows.isEmpty {
+                let profiles = SQLiteProfiles(db: db)
+                var drafts = ProfileDrafts()
+                try drafts.apply(plan.profileRows, of: group, from: profiles)
+                try profiles.write(drafts)
+            }
             return plan.results
         }
     }

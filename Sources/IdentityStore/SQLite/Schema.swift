@@ -15,12 +15,14 @@ enum Schema {
             try db.execute(sql: "PRAGMA application_id = \(applicationID)")
             try db.execute(sql: projects + events + identities + log + links)
         }
+        migrator.registerMigration("2") { db in try db.execute(sql: profiles) }
         return migrator
     }
 
     /// Everything but projects and accounts, in an order in which it may be emptied.
     static let contentTables = [
-        "event", "arrivals", "identity", "log", "log_node", "link", "link_state", "block",
+        "event", "arrivals", "identity", "log", "log_node", "link", "link_state", "block", "profile", "group_profile",
+        "profile_order",
     ]
 
     private static let projects = """

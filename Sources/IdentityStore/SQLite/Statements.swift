@@ -35,13 +35,13 @@ enum Statements {
 
     static let insertIdentity = """
         INSERT INTO identity (project, \(identityColumns))
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     static let updateIdentity = """
         UPDATE identity SET parent = ?2, joined_sequence = ?3, next = ?4, link_order = ?5, identified_sequence = ?6,
         alias_sequence = ?7, size = ?8, canonical = ?9, canonical_rank = ?10, canonical_since = ?11,
-        identified_count = ?12 WHERE key = ?1
+        identified_count = ?12, linked_sequence = ?13 WHERE key = ?1
         """
 
     static let insertEntry = """
@@ -109,6 +109,8 @@ enum Statements {
 
     static let holdsContent = """
         SELECT EXISTS (SELECT 1 FROM event WHERE project = ?1) OR EXISTS (SELECT 1 FROM log WHERE project = ?1)
+            OR EXISTS (SELECT 1 FROM profile WHERE project = ?1)
+            OR EXISTS (SELECT 1 FROM group_profile WHERE project = ?1)
         """
 
     static let accounts = "SELECT username, secret_digest, created FROM account ORDER BY username"
@@ -123,7 +125,8 @@ enum Statements {
 
     private static let identityColumns = """
         key, distinct_id, first_sequence, first_seen, anonymous_form, parent, joined_sequence, next, link_order,
-        identified_sequence, alias_sequence, size, canonical, canonical_rank, canonical_since, identified_count
+        identified_sequence, alias_sequence, size, canonical, canonical_rank, canonical_since, identified_count,
+        linked_sequence
         """
 
     private static let entryColumns = """
