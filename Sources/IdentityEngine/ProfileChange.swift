@@ -63,11 +63,20 @@ package enum ProfileChange: Hashable, Sendable {
         }
     }
 
-    /// One change that does what this one and then another do; nil where no single change does.
+    /// Whether a relative change may do something to a value.
+    func fits(_ value: [UInt8]) -> Bool {
+        switch (self, JSONBytes.kind(of: value)) {
+        case (.add, .number), (.list, .array), (.merge, .object): true
+        default: false
+        }
+    }
+
+    /// One change that does what this one and then another do.
     ///
     /// - Parameters:
     ///   - next: the later change: one that is not absolute.
     ///   - isExact: false to get the nearest change where there is no exact one.
+    /// - Returns: the change; nil where no single change does.
     func followed(by next: ProfileChange, isExact: Bool = true) -> ProfileChange? {
         switch (self, next) {
         case (.set(let value), _): next.applied(to: value).map { .set($0) }

@@ -24,8 +24,8 @@ struct ProfileTimeline {
     /// One for the literal id is not seen by others, so that it leaves what they see.
     private mutating func replace(with change: ProfileChange, at moment: ProfileMoment) {
         steps.removeAll { $0.isLiteral || !moment.isLiteral }
-        let hidesNothing = moment.isLiteral ? steps.isEmpty : !moment.isClustered
-        if change == .unset, hidesNothing { return }
+        // What came to an id before it was in a cluster is in no view but its own, and there nothing is left to hide.
+        if change == .unset, steps.isEmpty, !moment.isClustered { return }
         add(change, at: moment)
         shorten()
     }
@@ -59,11 +59,15 @@ struct ProfileTimeline {
             else { continue }
             let between = steps[(place + 1)...]
             let own = between.filter { $0.isLiteral == step.isLiteral }
-            let others = foreign.filter { $0.lastOrder > step.lastOrder } + between.filter { $0.isLiteral != step.isLiteral }
+            let others =
+                foreign.filter { $0.lastOrder > step.lastOrder } + between.filter { $0.isLiteral != step.isLiteral }
             let commutes =
                 step.change.isCreating
                 ? others.allSatisfy { commute($0.change, change) } : others.isEmpty && own.isEmpty
-            guard commutes, let folded = step.change.followed(by: change) else { return false }
+            guard commutes else { return false }
+            // A change that leaves the value does not make the step later: what came between may matter to the next.
+            if case .set(let value) = step.change, !change.fits(value) { return true }
+            guard let folded = step.change.followed(by: change) else { return false }
             if folded.sizeBytes > max(ProfileChange.sizeLimitBytes, step.change.sizeBytes) { return true }
             steps[place].change = folded
             steps[place].lastOrder = moment.order

@@ -66,11 +66,13 @@ struct ProfileReader {
             updatedMilliseconds: found.updatedMilliseconds)
     }
 
-    /// The profile whose place in a listing is that of one id; nil where the id's cluster has its place elsewhere.
+    /// The profile whose place in a listing is that of one id.
     ///
     /// - Parameters:
     ///   - stored: the profile of the id.
     ///   - owners: the owners of clusters that were computed before, to be kept from call to call.
+    /// - Returns: the profile; nil where the id's cluster has its place elsewhere, or has none.
+    /// - Throws: `StoreError`.
     func profile(
         ownedBy stored: StoredProfile, _ owners: inout [NodeKey: DistinctID]
     ) throws(StoreError) -> ClusterProfile? {
