@@ -119,6 +119,17 @@ extension EventBatch {
         return IdentityEvent(verb: verb, primary: primary, secondary: secondary)
     }
 
+    /// Whether there is nothing to commit.
+    package var isEmpty: Bool { events.isEmpty && profileUpdates.isEmpty }
+
+    /// How much memory the batch takes, in bytes, near enough for a limit.
+    package var sizeBytes: Int {
+        let operations = profileUpdates.reduce(0) { $0 + $1.operations.count }
+        return bytes.count + events.count * MemoryLayout<Event>.stride
+            + profileUpdates.count * MemoryLayout<ProfileUpdate>.stride
+            + operations * MemoryLayout<ProfileOperation>.stride
+    }
+
     /// Adds bytes to the buffer.
     package mutating func append(_ addition: some Collection<UInt8>) -> Slice {
         let slice = Slice(offset: bytes.count, count: addition.count)

@@ -9,6 +9,7 @@ package import MixpanelWire
 /// It knows nothing of the transport.
 package struct Dispatcher: Sendable {
     private let ingest: IngestStage
+    private let clientRoutes: ClientRoutes
     private let directory: ProjectDirectory
     private let store: any Store
     private let clock: ServerClock
@@ -26,6 +27,7 @@ package struct Dispatcher: Sendable {
     ) {
         self.limits = limits
         self.ingest = ingest
+        self.clientRoutes = ClientRoutes(directory: directory)
         self.directory = directory
         self.store = store
         self.clock = clock
@@ -43,6 +45,9 @@ package struct Dispatcher: Sendable {
     private enum Route {
         case track
         case importing
+        case engage
+        case groups
+        case client(ClientRoute)
         case resolve
         case cluster
         case log
@@ -54,11 +59,22 @@ package struct Dispatcher: Sendable {
         case notFound
     }
 
-    /// Whether a path takes a body that is worth reading: any other request's body is left alone.
-    package func takesBody(_ path: String, _ method: WireMethod) -> Bool {
+    /// What becomes of the body of a request.
+    package enum BodyUse: Sendable {
+        /// It is left alone.
+        case ignored
+        case kept
+        /// It is read to its end, within the limit, and not kept.
+        case discarded
+    }
+
+    /// What becomes of the body of a request to a path.
+    package func bodyUse(_ path: String, _ method: WireMethod) -> BodyUse {
+        guard method != .get, method != .head else { return .ignored }
         switch route(path, method) {
-        case .track, .importing, .resolve, .sandbox: method != .get && method != .head
-        default: false
+        case .track, .importing, .engage, .groups, .resolve, .sandbox: return .kept
+        case .client: return .discarded
+        default: return .ignored
         }
     }
 
@@ -104,6 +120,9 @@ package struct Dispatcher: Sendable {
         switch route(path, request.method) {
         case .track: .whole(await ingest.track(request))
         case .importing: .whole(await ingest.import(request))
+        case .engage: .whole(await ingest.engage(request))
+        case .groups: .whole(await ingest.groups(request))
+        case .client(let route): .whole(await clientRoutes.answer(request, route))
         case .resolve: await query(request) { .whole(try await identityQueries.resolve($0)) }
         case .cluster: await query(request) { .whole(try await identityQueries.cluster($0)) }
         case .log: await query(request) { .whole(try await identityQueries.log($0)) }
@@ -122,6 +141,8 @@ package struct Dispatcher: Sendable {
         switch Self.normalized(path) {
         case "/track": return isReadOrPost ? .track : .methodNotAllowed
         case "/import": return isReadOrPost ? .importing : .methodNotAllowed
+        case "/engage": return isReadOrPost ? .engage : .methodNotAllowed
+        case "/groups": return isReadOrPost ? .groups : .methodNotAllowed
         case "/identity/resolve": return isReadOrPost ? .resolve : .methodNotAllowed
         case "/identity/cluster": return isRead ? .cluster : .methodNotAllowed
         case "/identity/log": return isRead ? .log : .methodNotAllowed
@@ -129,7 +150,9 @@ package struct Dispatcher: Sendable {
         case "/api/2.0/export": return isRead ? .export : .methodNotAllowed
         case "/health", "/health/live", "/health/ready": return isRead ? .health : .methodNotAllowed
         case "/sandbox/reset", "/sandbox/clock": return sandbox == nil ? .notFound : .sandbox
-        default: return .notFound
+        case let other:
+            guard let route = ClientRoute(path: other) else { return .notFound }
+            return (route.isPosted ? method == .post : isRead) ? .client(route) : .methodNotAllowed
         }
     }
 

@@ -29,8 +29,9 @@ package struct HTTPAdapter: HTTPResponder {
     package func respond(to request: Request, context: Context) async throws -> Response {
         var wire = Self.wireRequest(request.head)
         var share = budget.share()
-        if dispatcher.takesBody(wire.path, wire.method) {
-            switch try await collect(request.body, &share) {
+        let bodyUse = dispatcher.bodyUse(wire.path, wire.method)
+        if bodyUse != .ignored {
+            switch try await collect(request.body, &share, isKept: bodyUse == .kept) {
             case .whole(let body): wire.body = body
             case .tooLarge:
                 return Self.closing(response(to: wire, dispatcher.tooLarge(wire)))
@@ -54,13 +55,18 @@ package struct HTTPAdapter: HTTPResponder {
     }
 
     /// Reads a body that is still compressed, so that its limit is the same as that of what it inflates to.
-    private func collect(_ body: RequestBody, _ share: inout BodyBudget.Share) async throws -> Collected {
+    private func collect(
+        _ body: RequestBody, _ share: inout BodyBudget.Share, isKept: Bool
+    ) async throws -> Collected {
         var bytes: [UInt8] = []
+        var sizeBytes = 0
         let deadline = ContinuousClock.now.advanced(by: .seconds(bodyTimeoutSeconds))
         for try await buffer in body {
             // A client that sends a byte now and then would hold its share of memory for ever.
             guard ContinuousClock.now < deadline else { return .tooSlow }
-            guard bytes.count + buffer.readableBytes <= bodySizeLimitBytes else { return .tooLarge }
+            sizeBytes += buffer.readableBytes
+            guard sizeBytes <= bodySizeLimitBytes else { return .tooLarge }
+            guard isKept else { continue }
             guard share.grow(by: buffer.readableBytes) else { return .overloaded }
             bytes.append(contentsOf: buffer.readableBytesView)
         }

@@ -10,7 +10,7 @@ package enum Answer {
     /// - Parameters:
     ///   - result: What became of the records.
     ///   - options: How the request wants its answer.
-    ///   - endpoint: The door it came through; `.track` for /engage and /groups too.
+    ///   - endpoint: The door it came through.
     /// - Returns: The answer.
     package static func answer(
         to result: DecodeResult,

@@ -23,11 +23,11 @@ struct BodyWalk {
     let checks: RecordChecks
     let projects: ProjectSelection
     let limits: WireLimits
+    /// Whether the records are updates of profiles, and not events.
+    private let areUpdates: Bool
     private var result = DecodeResult()
     /// Whether something was not JSON, in the reading that counts.
     private(set) var isFaulty = false
-    private var eventsBefore = 0
-    private var bytesBefore = 0
 
     init(
         text: UnsafeBufferPointer<UInt8>,
@@ -42,14 +42,16 @@ struct BodyWalk {
         self.scratch = scratch
         self.checks = checks
         self.projects = projects
-        self.limits = limits
+        areUpdates = checks.endpoint == .engage || checks.endpoint == .groups
+        self.limits = areUpdates ? limits.ofUpdates : limits
     }
 
     /// Reads every record.
     ///
-    /// - Parameter batch: Where events go; as it was where there is a failure.
+    /// - Parameter batch: Where events and updates go; as it was where there is a failure.
     /// - Returns: What became of the records.
     mutating func run(into batch: inout EventBatch) -> DecodeResult {
+        let mark = BatchMark(batch)
         guard text.count < Int(UInt32.max), let base = text.baseAddress else { return DecodeResult(failure: .empty) }
         let shape = self.shape(base)
         switch scratch.index.scan(text, isLines: shape == .lines) {
@@ -67,12 +69,12 @@ struct BodyWalk {
             ByteSearch.offset(of: UInt8(ascii: "\\"), in: base, from: 0, to: text.count) < text.count
         else { return first }
         guard case .indexed = scratch.index.rescan(text, isLines: shape == .lines) else { return first }
-        undo(in: &batch)
+        mark.restore(&batch)
         let second = walkOnce(base, shape, into: &batch)
         guard second.failure != nil || (first.failure == nil && second.validCount < first.validCount) else {
             return second
         }
-        undo(in: &batch)
+        mark.restore(&batch)
         _ = scratch.index.scan(text, isLines: shape == .lines)
         return walkOnce(base, shape, into: &batch)
     }
@@ -85,26 +87,20 @@ struct BodyWalk {
     ) -> DecodeResult {
         guard let positions = scratch.index.positions else { return DecodeResult(failure: .empty) }
         result = DecodeResult()
-        eventsBefore = batch.events.count
-        bytesBefore = batch.bytes.count
+        let mark = BatchMark(batch)
         isFaulty = false
         var reader = RecordReader(
-            text: text, base: base, positions: positions, scratch: scratch, limits: limits, sliceBase: bytesBefore)
+            text: text, base: base, positions: positions, scratch: scratch, limits: limits,
+            sliceBase: batch.bytes.count)
         do throws(Unreadable) {
-            try walk(&reader, shape, into: &batch.events)
+            try walk(&reader, shape, into: &batch)
         } catch {
-            batch.events.removeLast(batch.events.count - eventsBefore)
+            mark.restore(&batch)
             return DecodeResult(failure: error.failure)
         }
         batch.bytes.append(contentsOf: UnsafeBufferPointer(start: reader.output, count: reader.used))
         result.validCount = result.recordCount - result.rejections.count
         return result
-    }
-
-    /// Takes back what a walk added.
-    private func undo(in batch: inout EventBatch) {
-        batch.events.removeLast(batch.events.count - eventsBefore)
-        batch.bytes.removeLast(batch.bytes.count - bytesBefore)
     }
 
     /// A body is lines where its sender says so, or where its first line ends an object and the next one begins
@@ -124,19 +120,19 @@ struct BodyWalk {
     private mutating func walk(
         _ reader: inout RecordReader,
         _ shape: Shape,
-        into events: inout [EventBatch.Event]
+        into batch: inout EventBatch
     ) throws(Unreadable) {
         switch shape {
-        case .array: try walkArray(&reader, into: &events)
-        case .values: try walkValues(&reader, into: &events)
-        case .lines: try walkLines(&reader, into: &events)
+        case .array: try walkArray(&reader, into: &batch)
+        case .values: try walkValues(&reader, into: &batch)
+        case .lines: try walkLines(&reader, into: &batch)
         }
         if result.recordCount == 0 { throw Unreadable(failure: .empty) }
     }
 
     private mutating func walkArray(
         _ reader: inout RecordReader,
-        into events: inout [EventBatch.Event]
+        into batch: inout EventBatch
     ) throws(Unreadable) {
         let end = reader.cursorEnd
         reader.cursor = 1
@@ -146,7 +142,7 @@ struct BodyWalk {
         }
         while true {
             let start = reader.cursor
-            try readRecord(&reader, into: &events) { reader in
+            try readRecord(&reader, into: &batch) { reader in
                 let follower = reader.byte(at: reader.cursor)
                 return follower == UInt8(ascii: ",") || follower == UInt8(ascii: "]")
             } recover: { reader throws(RecordFault) in
@@ -162,7 +158,7 @@ struct BodyWalk {
 
     private mutating func walkValues(
         _ reader: inout RecordReader,
-        into events: inout [EventBatch.Event]
+        into batch: inout EventBatch
     ) throws(Unreadable) {
         // Anything but an object is a payload without records; what is not JSON at all is unreadable.
         guard reader.byte(at: 0) == UInt8(ascii: "{") else {
@@ -173,7 +169,7 @@ struct BodyWalk {
         }
         while reader.cursor < reader.cursorEnd {
             let start = reader.cursor
-            try readRecord(&reader, into: &events) { _ in
+            try readRecord(&reader, into: &batch) { _ in
                 true
             } recover: { reader throws(RecordFault) in
                 reader.cursor = start
@@ -184,13 +180,13 @@ struct BodyWalk {
 
     private mutating func walkLines(
         _ reader: inout RecordReader,
-        into events: inout [EventBatch.Event]
+        into batch: inout EventBatch
     ) throws(Unreadable) {
         let end = reader.cursorEnd
         while reader.cursor < end {
             let lineEnd = endOfLine(reader, end)
             reader.cursorEnd = lineEnd
-            try readRecord(&reader, into: &events) {
+            try readRecord(&reader, into: &batch) {
                 $0.cursor == lineEnd
             } recover: { reader throws(RecordFault) in
                 reader.cursor = lineEnd
@@ -212,13 +208,13 @@ struct BodyWalk {
     ///
     /// - Parameters:
     ///   - reader: The reader.
-    ///   - events: Where an event goes.
+    ///   - batch: Where an event or an update goes.
     ///   - endsWell: Whether what follows the record may follow one.
     ///   - recover: Sets the cursor past a record that cannot be read.
     /// - Throws: Why the body has no records.
     private mutating func readRecord(
         _ reader: inout RecordReader,
-        into events: inout [EventBatch.Event],
+        into batch: inout EventBatch,
         endsWell: (borrowing RecordReader) -> Bool,
         recover: (inout RecordReader) throws(RecordFault) -> Void
     ) throws(Unreadable) {
@@ -229,7 +225,7 @@ struct BodyWalk {
         let usedBefore = reader.used
         let head = reader.byte(at: reader.cursor)
         do throws(RecordFault) {
-            try reader.readRecord()
+            if areUpdates { try reader.readUpdate() } else { try reader.readRecord() }
             guard endsWell(reader) else { throw .syntax }
         } catch {
             isFaulty = true
@@ -241,16 +237,19 @@ struct BodyWalk {
         }
         result.recordCount += 1
         do throws(RecordRejection) {
-            switch try reader.verdict(checks, projects) {
+            switch areUpdates ? try reader.updateVerdict(checks, projects) : try reader.verdict(checks, projects) {
             case .stored(var event):
                 event.recordIndex = UInt32(truncatingIfNeeded: index)
-                events.append(event)
+                batch.events.append(event)
+                return
+            case .updated(let update):
+                batch.profileUpdates.append(update)
                 return
             case .dropped(let project): result.noteDropped(project)
-            case .unknownToken: noteUnknownToken(reader)
+            case .unknownToken: noteUnknownToken(areUpdates ? reader.update.token : reader.value(.token))
             }
         } catch {
-            reject(index, error, insertID: reader.sentInsertID())
+            reject(index, error, insertID: areUpdates ? [] : reader.sentInsertID())
         }
         reader.used = usedBefore
     }
@@ -262,10 +261,9 @@ struct BodyWalk {
                 plainText: rejection.plainText ?? rejection.message))
     }
 
-    private mutating func noteUnknownToken(_ reader: borrowing RecordReader) {
+    private mutating func noteUnknownToken(_ value: ValueReference) {
         result.unknownTokenRecords += 1
         guard result.firstUnknownToken == nil else { return }
-        let value = reader.value(.token)
         result.firstUnknownToken = String(
             decoding: text[value.start..<min(value.end, value.start + 64)], as: UTF8.self)
     }
@@ -274,5 +272,24 @@ struct BodyWalk {
     private mutating func unreadable() -> Unreadable {
         isFaulty = true
         return Unreadable(failure: .unreadable("payload is not valid JSON"))
+    }
+}
+
+/// How much a batch held before something was added that may have to be taken back.
+struct BatchMark {
+    private let events: Int
+    private let updates: Int
+    private let bytes: Int
+
+    init(_ batch: EventBatch) {
+        events = batch.events.count
+        updates = batch.profileUpdates.count
+        bytes = batch.bytes.count
+    }
+
+    func restore(_ batch: inout EventBatch) {
+        batch.events.removeLast(batch.events.count - events)
+        batch.profileUpdates.removeLast(batch.profileUpdates.count - updates)
+        batch.bytes.removeLast(batch.bytes.count - bytes)
     }
 }

@@ -43,34 +43,7 @@ package struct EventDecoder: Sendable {
             nowMilliseconds: nowMilliseconds,
             missingTimeMilliseconds: missingTimeMilliseconds ?? nowMilliseconds,
             isTimeRequired: timeRequired)
-        func attempt(_ json: [UInt8]) -> (result: DecodeResult, isFaulty: Bool) {
-            withoutByteOrderMark(json).withUnsafeBufferPointer { text in
-                var walk = BodyWalk(
-                    text: text, isLines: payload.isLines, scratch: scratch, checks: checks, projects: projects,
-                    limits: limits)
-                let result = walk.run(into: &batch)
-                return (result, walk.isFaulty)
-            }
-        }
-        let (eventsBefore, bytesBefore) = (batch.events.count, batch.bytes.count)
-        let (first, isFaulty) = attempt(payload.json)
-        guard let unsplit = payload.unsplit, isFaulty || first.isUnreadable else { return first }
-        // P 2-5: an `&` that was not escaped has cut the payload, perhaps inside one record of several.
-        let firstBatch = batch
-        batch.events.removeLast(batch.events.count - eventsBefore)
-        batch.bytes.removeLast(batch.bytes.count - bytesBefore)
-        let second = attempt(unsplit).result
-        guard first.failure == nil ? second.validCount > first.validCount : !second.isUnreadable else {
-            batch = firstBatch
-            return first
-        }
-        return second
-    }
-}
-
-extension DecodeResult {
-    fileprivate var isUnreadable: Bool {
-        if case .unreadable? = failure { return true }
-        return false
+        return BodyWalk.decode(
+            payload, into: &batch, scratch: scratch, checks: checks, projects: projects, limits: limits)
     }
 }

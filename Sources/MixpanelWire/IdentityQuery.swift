@@ -1,6 +1,6 @@
 package import IdentityEngine
 
-/// The bodies of our own queries that name ids.
+/// JSON that names ids, beside records: the bodies of our own queries, and the context of flags.
 package enum IdentityQuery {
     /// Why a body names no ids.
     package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
@@ -33,15 +33,37 @@ package enum IdentityQuery {
     /// - Returns: The ids; none for an empty array.
     /// - Throws: What is wrong with the body.
     package static func distinctIDs(fromJSON json: [UInt8], limit: Int) throws(Failure) -> [DistinctID] {
+        try read(json) { reader throws(Failure) in try reader.queriedIDs(limit: limit) }
+    }
+
+    /// Whether a JSON object names someone by `distinct_id`, as the context of a request for flags must (P 4.10).
+    ///
+    /// - Parameter json: The text.
+    /// - Returns: Whether it is such an object, whose last `distinct_id` is a text that is not blank, or a number.
+    package static func hasDistinctID(_ json: [UInt8]) -> Bool {
+        let found = try? read(json) { reader throws(Failure) -> Bool in
+            let member: ValueReference?
+            do throws(RecordFault) { member = try reader.member(WireName.distinctID) } catch { throw .notJSON }
+            guard reader.cursor == reader.cursorEnd else { throw .notJSON }
+            guard let member, let id = try? reader.readID(member, slot: 0) else { throw .missing }
+            return !isBlank(id.bytes)
+        }
+        return found ?? false
+    }
+
+    /// Reads a JSON text.
+    private static func read<Value>(
+        _ json: [UInt8], _ body: (inout RecordReader) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
         let scratch = pool.take()
         defer { pool.put(scratch) }
-        let read: Result<[DistinctID], Failure> = withoutByteOrderMark(json).withUnsafeBufferPointer { text in
+        let read: Result<Value, Failure> = withoutByteOrderMark(json).withUnsafeBufferPointer { text in
             guard let base = text.baseAddress, text.count < Int(UInt32.max),
                 scratch.index.scan(text, isLines: false) == .indexed, let positions = scratch.index.positions
             else { return .failure(.notJSON) }
             var reader = RecordReader(
                 text: text, base: base, positions: positions, scratch: scratch, limits: WireLimits(), sliceBase: 0)
-            do throws(Failure) { return .success(try reader.queriedIDs(limit: limit)) } catch { return .failure(error) }
+            do throws(Failure) { return .success(try body(&reader)) } catch { return .failure(error) }
         }
         return try read.get()
     }
@@ -71,7 +93,7 @@ extension RecordReader {
     }
 
     /// The last value of a key of the object at the cursor, which is checked whole; nil where there is none.
-    private mutating func member(_ name: StaticString) throws(RecordFault) -> ValueReference? {
+    fileprivate mutating func member(_ name: StaticString) throws(RecordFault) -> ValueReference? {
         recordCursor = cursor
         reserve(0)
         guard byte(at: cursor) == UInt8(ascii: "{") else { throw .syntax }

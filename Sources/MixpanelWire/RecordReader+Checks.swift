@@ -15,6 +15,7 @@ struct RecordChecks {
 /// What becomes of a record that is in order.
 enum RecordVerdict {
     case stored(EventBatch.Event)
+    case updated(ProfileUpdate)
     /// In order, and not to be stored.
     case dropped(ProjectID)
     /// Dropped, because no project has its token.
@@ -47,7 +48,7 @@ extension RecordReader {
     ) throws(RecordRejection) -> RecordVerdict {
         let name = try eventName(checks)
         guard properties == .object else { throw .propertiesNotAnObject }
-        guard let selected = try project(projects) else { return .unknownToken }
+        guard let selected = try project(value(.token), projects, missing: .tokenMissing) else { return .unknownToken }
         if value(.ignore).kind != .absent { return .dropped(selected.project) }
 
         let verb = name.flatMap { Self.verb($0) }
@@ -89,15 +90,18 @@ extension RecordReader {
     }
 
     /// The record's project; nil where no project has its token.
-    private mutating func project(_ projects: ProjectSelection) throws(RecordRejection) -> RecordProject? {
+    mutating func project(
+        _ value: ValueReference,
+        _ projects: ProjectSelection,
+        missing: RecordRejection
+    ) throws(RecordRejection) -> RecordProject? {
         switch projects {
         case .fixed(let project, mayMerge: _):
             return project
         case .byToken(let lookUp):
-            let value = value(.token)
-            guard value.isString else { throw .tokenMissing }
+            guard value.isString else { throw missing }
             guard let token = try? readID(value, slot: 0, replacesSurrogates: true) else { return nil }
-            guard !isBlank(token.bytes) else { throw .tokenMissing }
+            guard !isBlank(token.bytes) else { throw missing }
             // The records of one request nearly always bear one token.
             let last = scratch.ids + (DecodeScratch.idSlots - 1) * DecodeScratch.idSlotBytes
             if lastTokenCount == token.count, areEqual(last, token.start, token.count) { return lastProject }

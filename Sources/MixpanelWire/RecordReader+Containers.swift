@@ -59,7 +59,7 @@ extension RecordReader {
                         continue
                     }
                     guard isChecked else { throw .tooDeep }
-                    breakLimit(.tooDeep(propertyName, depthLimit))
+                    breakLimit(.tooDeep(propertyPath, depthLimit))
                     try skipValue()
                 } else {
                     _ = try copyScalar(head, textLimit: textLimit)
@@ -80,7 +80,7 @@ extension RecordReader {
             if isChecked {
                 let limit = isObject ? limits.nestedKeys : limits.arrayElements
                 if frames[depth].elements == limit {
-                    breakLimit(.tooManyElements(propertyName, limit, isObject: isObject))
+                    breakLimit(.tooManyElements(propertyPath, limit, isObject: isObject))
                 }
                 if isObject { enterKey(depth, field: 255) }
             }
@@ -166,12 +166,15 @@ extension RecordReader {
         used = target
     }
 
-    /// The property that is being read, as copied, for a message; not more than 64 bytes of it.
-    private var propertyName: String {
-        let key = output + frames[0].pairStart + 1
-        var kept = min(frames[0].keyCount, 64)
-        while kept > 0, kept < frames[0].keyCount, key[kept] & 0xC0 == 0x80 { kept -= 1 }
-        return String(decoding: UnsafeBufferPointer(start: key, count: kept), as: UTF8.self)
+    /// The property that is being read, with what holds it, for a message.
+    private var propertyPath: String { propertyPath(frames[0].pairStart, frames[0].keyCount) }
+
+    /// A property as copied, not more than 64 bytes of its name, with what holds it.
+    func propertyPath(_ pairStart: Int, _ keyCount: Int) -> String {
+        let key = output + pairStart + 1
+        var kept = min(keyCount, 64)
+        while kept > 0, kept < keyCount, key[kept] & 0xC0 == 0x80 { kept -= 1 }
+        return "\(holder)." + String(decoding: UnsafeBufferPointer(start: key, count: kept), as: UTF8.self)
     }
 }
 

@@ -40,6 +40,10 @@ struct RecordReader: ~Copyable {
     var event = ValueReference()
     var properties = ValueReference.Kind.absent
     var isEmptyRecord = false
+    /// What was found in a profile update.
+    var update = UpdateParts()
+    /// The member that holds the properties that are being read, for messages.
+    var holder = WireName.properties
     /// The first limit that the record breaks (P 6.2, #9); the other checks come before it.
     var limitRejection: RecordRejection?
 

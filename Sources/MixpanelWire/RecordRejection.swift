@@ -32,6 +32,16 @@ struct RecordRejection: Error {
         RecordRejection(field: "event", message: "'event' is invalid: must be at most \(limit) bytes")
     }
 
+    static let updateTokenMissing = RecordRejection(field: "$token", message: "$token, missing or empty")
+    static let noOperator = RecordRejection(
+        field: "",
+        message: "record has no operator: $set, $set_once, $add, $append, $union, $remove, $unset, $merge or $delete")
+
+    /// A member of a profile update that breaks a rule.
+    static func member(_ path: String, _ rule: String) -> RecordRejection {
+        RecordRejection(field: path, message: "'\(path)' is invalid: \(rule)")
+    }
+
     static func recordTooLarge(_ limit: Int) -> RecordRejection {
         RecordRejection(field: "", message: "record is invalid: must be smaller than \(limit) bytes")
     }
@@ -40,17 +50,13 @@ struct RecordRejection: Error {
         RecordRejection(field: "properties", message: "'properties' is invalid: must have fewer than \(limit) keys")
     }
 
-    static func tooManyElements(_ property: String, _ limit: Int, isObject: Bool) -> RecordRejection {
+    static func tooManyElements(_ path: String, _ limit: Int, isObject: Bool) -> RecordRejection {
         let unit = isObject ? "keys" : "elements"
-        return RecordRejection(
-            field: "properties.\(property)",
-            message: "properties.\(property) is invalid: must have fewer than \(limit) \(unit)")
+        return RecordRejection(field: path, message: "\(path) is invalid: must have fewer than \(limit) \(unit)")
     }
 
-    static func tooDeep(_ property: String, _ limit: Int) -> RecordRejection {
-        RecordRejection(
-            field: "properties.\(property)",
-            message: "properties.\(property) is invalid: must not be nested deeper than \(limit) levels")
+    static func tooDeep(_ path: String, _ limit: Int) -> RecordRejection {
+        RecordRejection(field: path, message: "\(path) is invalid: must not be nested deeper than \(limit) levels")
     }
 
     /// A property that breaks a rule.

@@ -4,7 +4,7 @@ package struct WireLimits: Hashable, Sendable {
     package var bodyBytes = 10 * 1024 * 1024
     /// The most records of one request.
     package var recordsPerRequest = 2000
-    /// The length from which on an event is too long, in bytes of its JSON as sent.
+    /// The length from which on an event, or an update of a profile, is too long, in bytes of its JSON as sent.
     package var eventBytes = 1024 * 1024
     /// The number of properties from which on an event has too many; a key sent twice counts twice.
     package var properties = 255
@@ -21,6 +21,22 @@ package struct WireLimits: Hashable, Sendable {
     /// The length that a property's text is cut to, in unicode scalars; ids are never cut.
     package var textScalars = 255
 
+    /// The most properties that one operator of a profile update may name; a name sent twice counts twice.
+    package var updatedProperties = 2000
+    /// The longest name of a profile's property, in unicode scalars.
+    package var profileNameScalars = 255
+    /// The most objects and arrays inside one another, in the value of a profile's property.
+    package var profileNestingDepth = 16
+
     /// The limits of P 6.1.
     package init() {}
+
+    /// What the reader of a profile update keeps to: lists are bounded by the size of the update alone.
+    var ofUpdates: WireLimits {
+        var limits = self
+        limits.properties = updatedProperties + 1
+        limits.nestingDepth = profileNestingDepth
+        limits.arrayElements = .max
+        return limits
+    }
 }

@@ -1,4 +1,4 @@
-/// Mixpanel's own names, spelt as they go over the wire (P 6.2, 6.4, 10-5).
+/// Mixpanel's own names, spelt as they go over the wire (P 6.2, 6.4, 10-1, 10-3, 10-5).
 enum WireName {
     static let event: StaticString = "event"
     static let properties: StaticString = "properties"
@@ -29,6 +29,20 @@ enum WireName {
     static let processingTime: StaticString = "mp_processing_time_ms"
     static let apiEndpoint: StaticString = "$mp_api_endpoint"
     static let apiTimestamp: StaticString = "$mp_api_timestamp_ms"
+
+    static let updateToken: StaticString = "$token"
+    static let updatedID: StaticString = "$distinct_id"
+    static let groupKey: StaticString = "$group_key"
+    static let groupID: StaticString = "$group_id"
+    static let ignoreAlias: StaticString = "$ignore_alias"
+    static let set: StaticString = "$set"
+    static let setOnce: StaticString = "$set_once"
+    static let add: StaticString = "$add"
+    static let append: StaticString = "$append"
+    static let union: StaticString = "$union"
+    static let remove: StaticString = "$remove"
+    static let unset: StaticString = "$unset"
+    static let delete: StaticString = "$delete"
 
     /// What marks an id as a device's, in a Simplified project and in current SDKs (P 3.1-2, 8-1).
     static let devicePrefix: StaticString = "$device:"

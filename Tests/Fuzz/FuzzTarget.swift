@@ -33,8 +33,21 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         strict: choice & 2 != 0, nowMilliseconds: 1_700_000_000_000)
     if let violation = DecodeInvariants.violation(result, batch) { preconditionFailure(violation) }
     _ = Answer.answer(to: result, options: options, endpoint: endpoint)
+    if choice & 1 == 0 { tryUpdates(payload, options, choice & 2 == 0 ? .engage : .groups, project) }
     _ = try? IdentityQuery.distinctIDs(fromJSON: input, limit: 100)
     return 0
 }
 
+/// Reads the same payload as updates of profiles.
+private func tryUpdates(
+    _ payload: Payload, _ options: RequestOptions, _ endpoint: EventBatch.Endpoint, _ project: RecordProject
+) {
+    var batch = EventBatch(
+        origin: EventBatch.Origin(endpoint: endpoint, principal: "fuzz"), receivedMilliseconds: 0)
+    let result = profileDecoder.decode(payload, into: &batch, projects: .byToken { _ in project })
+    if let violation = DecodeInvariants.violation(result, batch) { preconditionFailure(violation) }
+    _ = Answer.answer(to: result, options: options, endpoint: endpoint)
+}
+
 private let decoder = EventDecoder()
+private let profileDecoder = ProfileDecoder()

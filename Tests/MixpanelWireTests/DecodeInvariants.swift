@@ -6,12 +6,14 @@ enum DecodeInvariants {
     /// The first promise that a decode breaks; nil where it keeps them all.
     static func violation(_ result: DecodeResult, _ batch: EventBatch) -> String? {
         if result.failure != nil {
-            return batch.events.isEmpty && batch.bytes.isEmpty && result.recordCount == 0
+            return batch.isEmpty && batch.bytes.isEmpty && result.recordCount == 0
                 ? nil : "a failure left traces"
         }
         guard result.recordCount > 0 else { return "no record and no failure" }
         guard result.validCount + result.rejections.count == result.recordCount else { return "records do not add up" }
-        guard batch.events.count + result.unknownTokenRecords <= result.validCount else { return "too many events" }
+        guard batch.events.count + batch.profileUpdates.count + result.unknownTokenRecords <= result.validCount else {
+            return "too many events"
+        }
         let indices = result.rejections.map(\.index)
         guard indices == Array(Set(indices)).sorted(), indices.allSatisfy({ $0 < result.recordCount }) else {
             return "rejections out of order"
@@ -22,6 +24,37 @@ enum DecodeInvariants {
         else { return "events out of order" }
         for event in batch.events {
             if let fault = violation(event, batch) { return fault }
+        }
+        for update in batch.profileUpdates {
+            if let fault = violation(update, batch) { return fault }
+        }
+        return nil
+    }
+
+    private static func violation(_ update: ProfileUpdate, _ batch: EventBatch) -> String? {
+        let ids: [EventBatch.Slice] =
+            switch update.subject {
+            case .user(let id): [id]
+            case .group(let key, let id): [key, id]
+            }
+        guard ids.allSatisfy({ !$0.isEmpty && $0.count <= 1024 }) else { return "an updated id is out of bounds" }
+        for slice in ids + update.operations.map(\.operand) {
+            guard slice.range.upperBound <= batch.bytes.count else { return "a slice is out of bounds" }
+            guard String(validating: batch.bytes[slice.range], as: UTF8.self) != nil else {
+                return "a slice is not UTF-8"
+            }
+        }
+        guard !update.operations.isEmpty else { return "an update has no operator" }
+        guard Set(update.operations.map(\.verb)).count == update.operations.count else { return "an operator repeats" }
+        for operation in update.operations {
+            let operand = batch.bytes[operation.operand.range]
+            if operation.verb == .delete {
+                guard operand.isEmpty else { return "$delete has an operand" }
+                continue
+            }
+            if let fault = StrictJSON.fault(operand, in: .operand, opening: operation.verb == .unset ? "[" : "{") {
+                return "\(operation.verb): \(fault)"
+            }
         }
         return nil
     }

@@ -27,8 +27,24 @@ struct Decoded {
     var result: DecodeResult
     var batch: EventBatch
 
-    /// One line per event, absent parts left out.
-    var lines: [String] {
+    /// One line per event and per update, absent parts left out.
+    var lines: [String] { eventLines + updateLines }
+
+    /// One line per update: the project's number, whose properties change, then each operator with its operand.
+    var updateLines: [String] {
+        batch.profileUpdates.map { update in
+            let subject =
+                switch update.subject {
+                case .user(let id): text(id)
+                case .group(let key, let id): "\(text(key))=\(text(id))"
+                }
+            let operations = update.operations.map { "\($0.verb)\(text($0.operand))" }
+            let parts = ["\(update.project)", subject, update.ignoresAlias ? "literal" : nil].compactMap { $0 }
+            return (parts + operations).joined(separator: " ")
+        }
+    }
+
+    private var eventLines: [String] {
         batch.events.map { event in
             func part(_ name: String, _ slice: EventBatch.Slice) -> String? {
                 slice.isEmpty ? nil : "\(name)=\(text(slice))"
@@ -91,6 +107,25 @@ func decode(
         Payload(json: json, isLines: isLines), into: &batch, projects: projects, strict: strict, nowMilliseconds: now,
         limits: limits, timeRequired: timeRequired, missingTimeMilliseconds: missingTime)
     return Decoded(result: result, batch: batch)
+}
+
+/// Decodes a payload as /engage does, or as /groups.
+func updating(
+    _ json: String, _ endpoint: EventBatch.Endpoint = .engage, isLines: Bool = false,
+    limits: WireLimits = WireLimits()
+) -> Decoded {
+    var batch = EventBatch(
+        origin: EventBatch.Origin(endpoint: endpoint, principal: "test"), receivedMilliseconds: now)
+    // What the batch held before must not matter.
+    _ = batch.append("before".utf8)
+    let result = ProfileDecoder().decode(
+        Payload(json: Array(json.utf8), isLines: isLines), into: &batch, projects: Project.byToken, limits: limits)
+    return Decoded(result: result, batch: batch)
+}
+
+/// A profile update of the Original project, given the text of its other members.
+func update(_ members: String, id: String = "u1") -> String {
+    #"{"$token":"aaaa","$distinct_id":"\#(id)",\#(members)}"#
 }
 
 /// An event of the Original project, given the text of its other properties.

@@ -14,7 +14,7 @@ struct GoldenTests {
         .sorted()
 
     @Test func `there are fixtures`() {
-        #expect(Self.cases.count >= 40)
+        #expect(Self.cases.count >= 80)
     }
 
     @Test(arguments: GoldenTests.cases)
@@ -69,14 +69,22 @@ struct GoldenRequest {
         wire.body = body
     }
 
-    /// The answer and the events, as a fixture writes them.
+    /// The answer, the events and the updates, as a fixture writes them.
     func outcome() -> String {
-        let endpoint: EventBatch.Endpoint = wire.path.hasPrefix("/import") ? .import : .track
+        let endpoint: EventBatch.Endpoint =
+            switch wire.path.split(separator: "/").first {
+            case "import": .import
+            case "engage": .engage
+            case "groups": .groups
+            default: .track
+            }
         var batch = EventBatch(
             origin: EventBatch.Origin(endpoint: endpoint, principal: "test"), receivedMilliseconds: now)
         let (options, payload) = Payload.decode(wire)
         let result: DecodeResult
         switch payload {
+        case .success(let payload) where endpoint == .engage || endpoint == .groups:
+            result = ProfileDecoder().decode(payload, into: &batch, projects: Project.byToken)
         case .success(let payload):
             result = EventDecoder().decode(
                 payload, into: &batch,

@@ -56,6 +56,54 @@ struct RandomDecodeTests {
     }
 
     @Test(.timeLimit(.minutes(1)))
+    func `the copy of any operand is its normal form, however it was spelt`() {
+        let decoder = ProfileDecoder()
+        var limits = WireLimits()
+        limits.profileNameScalars = 1000
+        forAWhile { random, seed in
+            let pairs = (0..<random.below(12)).map { _ in
+                (key: RandomValue.randomKey(&random), value: RandomValue(depth: 5, &random))
+            }
+            let value = RandomValue.object(pairs)
+            let verb = random.pick(["$set", "$set_once", "$append", "$remove", "$merge"])
+            let record = update(#""\#(verb)":\#(value.spelt(&random))"#)
+            // A control character in a second record has the body read by our own scan.
+            let usesOwnScan = random.oneIn(2)
+            let body = usesOwnScan ? "[\(record),\"\u{1}\"]" : record
+            var batch = EventBatch(
+                origin: EventBatch.Origin(endpoint: .engage, principal: "test"), receivedMilliseconds: now)
+            let result = decoder.decode(
+                Payload(json: Array(body.utf8)), into: &batch, projects: Project.byToken, limits: limits)
+            let copy = batch.profileUpdates.first?.operations.first.map { Array(batch.bytes[$0.operand.range]) }
+            #expect(copy == Array(value.normal.utf8), "seed \(seed): \(body)")
+            #expect(result.rejections.count == (usesOwnScan ? 1 : 0), "seed \(seed)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `no broken body breaks a promise of the decoder of updates`() {
+        let decoder = ProfileDecoder()
+        forAWhile { random, seed in
+            let json = BrokenBody.bytes(&random, ofUpdates: true)
+            let endpoint: EventBatch.Endpoint = random.oneIn(3) ? .groups : .engage
+            let isLines = random.oneIn(4)
+            func decoded(_ decoder: ProfileDecoder) -> Decoded {
+                var batch = EventBatch(
+                    origin: EventBatch.Origin(endpoint: endpoint, principal: "test"), receivedMilliseconds: now)
+                let result = decoder.decode(
+                    Payload(json: json, isLines: isLines), into: &batch, projects: Project.byToken)
+                return Decoded(result: result, batch: batch)
+            }
+            let shared = decoded(decoder)
+            let violation = DecodeInvariants.violation(shared.result, shared.batch)
+            #expect(violation == nil, "seed \(seed): \(String(decoding: json, as: UTF8.self))")
+            let fresh = decoded(ProfileDecoder())
+            #expect(fresh.lines == shared.lines, "seed \(seed): buffers that were used before made a difference")
+            #expect(fresh.rejections == shared.rejections, "seed \(seed)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
     func `no broken body breaks a promise of the decoder`() {
         let decoder = EventDecoder()
         forAWhile { random, seed in
@@ -79,9 +127,9 @@ enum BrokenBody {
         #""$user_id""#, #""$identify""#, #""$distinct_ids""#, #""$anon_id""#, "[[[[", #"{"event":"#, "\u{FEFF}",
     ]
 
-    static func bytes(_ random: inout SeededGenerator) -> [UInt8] {
+    static func bytes(_ random: inout SeededGenerator, ofUpdates: Bool = false) -> [UInt8] {
         var records: [String] = []
-        for _ in 0..<random.below(4) { records.append(record(&random)) }
+        for _ in 0..<random.below(4) { records.append(ofUpdates ? update(&random) : record(&random)) }
         let text =
             random.oneIn(3) ? records.joined(separator: "\n") : "[" + records.joined(separator: ",") + "]"
         var bytes = Array(text.utf8)
@@ -95,6 +143,24 @@ enum BrokenBody {
             }
         }
         return bytes
+    }
+
+    private static func update(_ random: inout SeededGenerator) -> String {
+        var pairs = [#""$token":"\#(random.pick(["aaaa", "bbbb", "zzzz", ""]))""#]
+        for _ in 0..<1 + random.below(6) {
+            let key = random.pick([
+                "$distinct_id", "$group_key", "$group_id", "$set", "$set_once", "$add", "$append", "$union", "$remove",
+                "$unset", "$merge", "$delete", "$ignore_alias", "x",
+            ])
+            let value =
+                random.oneIn(2)
+                ? RandomValue(depth: 4, &random).spelt(&random)
+                : random.pick([
+                    #""u1""#, "7", "true", "[]", "{}", #"["a"]"#, #"{"a":1,"b":2,"a":3}"#, #"{"a":["x"]}"#,
+                ])
+            pairs.append(#""\#(key)":\#(value)"#)
+        }
+        return "{\(pairs.shuffled(using: &random).joined(separator: ","))}"
     }
 
     private static func record(_ random: inout SeededGenerator) -> String {

@@ -1,15 +1,36 @@
 /// A JSON checker of its own, by recursive descent, that also asks for the minimal form: the oracle of what a copy
 /// may be.
 struct StrictJSON {
+    /// What a copy may hold.
+    struct Bounds {
+        var depth: Int
+        var keys: Int
+        var nestedKeys = 254
+        var elements: Int
+
+        /// The properties of an event.
+        static let event = Bounds(depth: 3, keys: 254, elements: 254)
+        /// The operand of an operator.
+        static let operand = Bounds(depth: 16, keys: 2000, elements: .max)
+    }
+
     private let bytes: [UInt8]
+    private let bounds: Bounds
     private var index = 0
 
+    private init(bytes: [UInt8], bounds: Bounds) {
+        self.bytes = bytes
+        self.bounds = bounds
+    }
+
     /// Why a text is no minified, normalised object without repeated keys; nil where it is one.
-    static func fault(_ text: some Collection<UInt8>) -> String? {
-        var reader = StrictJSON(bytes: Array(text))
+    static func fault(
+        _ text: some Collection<UInt8>, in bounds: Bounds = .event, opening: Character = "{"
+    ) -> String? {
+        var reader = StrictJSON(bytes: Array(text), bounds: bounds)
         guard String(validating: reader.bytes, as: UTF8.self) != nil else { return "not UTF-8" }
         do {
-            guard reader.peek == UInt8(ascii: "{") else { throw Fault(text: "not an object") }
+            guard reader.peek == opening.asciiValue else { throw Fault(text: "does not begin with \(opening)") }
             try reader.value(depth: 0)
             guard reader.index == reader.bytes.count else { throw Fault(text: "something follows") }
             return nil
@@ -32,7 +53,8 @@ struct StrictJSON {
 
     private mutating func value(depth: Int) throws {
         switch peek {
-        case UInt8(ascii: "{") where depth > 3, UInt8(ascii: "[") where depth > 3: throw Fault(text: "too deep")
+        case UInt8(ascii: "{") where depth > bounds.depth, UInt8(ascii: "[") where depth > bounds.depth:
+            throw Fault(text: "too deep")
         case UInt8(ascii: "{"): try object(depth)
         case UInt8(ascii: "["): try array(depth)
         case UInt8(ascii: "\""): _ = try string()
@@ -54,7 +76,7 @@ struct StrictJSON {
             try value(depth: depth + 1)
         } while take(UInt8(ascii: ","))
         guard take(UInt8(ascii: "}")) else { throw Fault(text: "object not closed") }
-        guard keys.count < 255 else { throw Fault(text: "too many keys") }
+        guard keys.count <= (depth == 0 ? bounds.keys : bounds.nestedKeys) else { throw Fault(text: "too many keys") }
     }
 
     private mutating func array(_ depth: Int) throws {
@@ -66,7 +88,7 @@ struct StrictJSON {
             count += 1
         } while take(UInt8(ascii: ","))
         guard take(UInt8(ascii: "]")) else { throw Fault(text: "array not closed") }
-        guard count < 255 else { throw Fault(text: "too many elements") }
+        guard count <= bounds.elements else { throw Fault(text: "too many elements") }
     }
 
     private mutating func literal(_ text: String) throws {

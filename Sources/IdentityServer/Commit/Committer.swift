@@ -53,7 +53,7 @@ package final class Committer: Service, Sendable {
     ///
     /// - Throws: `CommitFailure`; nothing of the request is stored then.
     package func commit(_ batch: EventBatch) async throws(CommitFailure) -> CommitResult {
-        let size = batch.bytes.count + batch.events.count * MemoryLayout<EventBatch.Event>.stride
+        let size = batch.sizeBytes
         let result: Result<CommitResult, CommitFailure> = await withCheckedContinuation { continuation in
             let waiting = Waiting(batch: batch, sizeBytes: size, continuation: continuation)
             let (refusal, idle) = state.withLock { state -> (CommitFailure?, CheckedContinuation<Void, Never>?) in

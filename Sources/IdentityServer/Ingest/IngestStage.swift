@@ -4,7 +4,7 @@ package import Logging
 package import MixpanelWire
 import Synchronization
 
-/// /track and /import: a request's line, headers and body in, status, headers and bytes out.
+/// /track, /import, /engage and /groups: a request's line, headers and body in, status, headers and bytes out.
 ///
 /// It knows nothing of the transport, so that a leaner one can stand beside Hummingbird.
 package struct IngestStage: Sendable {
@@ -12,6 +12,7 @@ package struct IngestStage: Sendable {
     private let committer: Committer
     private let clock: ServerClock
     private let decoder: EventDecoder
+    private let profileDecoder: ProfileDecoder
     private let limits: WireLimits
     /// Whether /track answers tell outcomes; /import always does.
     private let sendsOutcome: Bool
@@ -25,27 +26,40 @@ package struct IngestStage: Sendable {
         self.committer = committer
         self.clock = clock
         self.decoder = EventDecoder()
+        self.profileDecoder = ProfileDecoder()
         self.limits = limits
         self.sendsOutcome = sendsOutcome
         self.unknownTokens = UnknownTokens(logger: logger)
     }
 
     /// Answers a request to /track (P 4.1 to 4.3, 4.7, 4.8).
-    package func track(_ request: WireRequest) async -> WireResponse {
+    package func track(_ request: WireRequest) async -> WireResponse { await receive(request, at: .track) }
+
+    /// Answers a request to /engage: updates of profiles (P 10-1, 10-4).
+    package func engage(_ request: WireRequest) async -> WireResponse { await receive(request, at: .engage) }
+
+    /// Answers a request to /groups: updates of groups (P 10-3, 10-4).
+    package func groups(_ request: WireRequest) async -> WireResponse { await receive(request, at: .groups) }
+
+    /// Answers a request each of whose records names its project by token.
+    private func receive(_ request: WireRequest, at endpoint: EventBatch.Endpoint) async -> WireResponse {
         let (options, payload) = Payload.decode(request, limits: limits)
         var batch = EventBatch(
-            origin: EventBatch.Origin(endpoint: .track, principal: "token"),
+            origin: EventBatch.Origin(endpoint: endpoint, principal: "token"),
             receivedMilliseconds: clock.nowMilliseconds)
         var result = decode(payload, into: &batch, .byToken, strict: options.strict)
         if result.unknownTokenRecords > 0 {
             // A project made a moment ago by the command is not in memory yet.
             await directory.reloadIfStale()
             batch.events.removeAll()
+            batch.profileUpdates.removeAll()
             batch.bytes.removeAll()
             result = decode(payload, into: &batch, .byToken, strict: options.strict)
             unknownTokens.count(result.unknownTokenRecords, example: result.firstUnknownToken, in: directory)
         }
-        return await commit(batch, result, options, naming: result.droppedProjects, sendsOutcome: sendsOutcome)
+        let named = result.droppedProjects + batch.profileUpdates.map(\.project)
+        return await commit(
+            batch, result, options, naming: named, sendsOutcome: sendsOutcome && endpoint == .track)
     }
 
     /// Answers a request to /import (P 4.4, 4.5, 5.3).
@@ -86,12 +100,18 @@ package struct IngestStage: Sendable {
                     nowMilliseconds: now, limits: limits)
             case .byToken:
                 let content = directory.current
-                return decoder.decode(
-                    payload, into: &batch,
-                    projects: unsafe .byToken { token in
-                        guard let project = unsafe content.project(token: Array(token)) else { return nil }
-                        return RecordProject(project: project.id, system: project.rules.system)
-                    }, strict: strict, nowMilliseconds: now, limits: limits)
+                let projects = unsafe ProjectSelection.byToken { token in
+                    guard let project = unsafe content.project(token: Array(token)) else { return nil }
+                    return RecordProject(project: project.id, system: project.rules.system)
+                }
+                switch batch.origin.endpoint {
+                case .engage, .groups:
+                    return profileDecoder.decode(payload, into: &batch, projects: projects, limits: limits)
+                case .track, .import:
+                    return decoder.decode(
+                        payload, into: &batch, projects: projects, strict: strict, nowMilliseconds: now,
+                        limits: limits)
+                }
             }
         }
     }
@@ -112,7 +132,7 @@ package struct IngestStage: Sendable {
         var response = Answer.answer(to: result, options: options, endpoint: batch.origin.endpoint)
         if result.failure != nil { return response }
         do throws(CommitFailure) {
-            let committed = batch.events.isEmpty ? CommitResult() : try await committer.commit(batch)
+            let committed = batch.isEmpty ? CommitResult() : try await committer.commit(batch)
             let projects = Set(committed.lastSequences.keys).union(named)
             if projects.count == 1, let project = projects.first {
                 let sequence: Int64

@@ -45,6 +45,8 @@ package enum AccessPurpose: Sendable {
     case importing
     /// Queries of our own and the export: secret, or an account with any role.
     case reading
+    /// /flags: token, secret, or an account with any role.
+    case flags
 }
 
 extension ProjectDirectory {
