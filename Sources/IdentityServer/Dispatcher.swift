@@ -130,7 +130,7 @@ package struct Dispatcher: Sendable {
         case .export: await query(request) { try await stream(try await exportStream($0)) }
         case .health: .whole(await health(path))
         case .sandbox: .whole(await sandbox?.answer(request, path: path) ?? Answer.notFound())
-        case .methodNotAllowed: .whole(Answer.failure(405, "the method is not allowed here"))
+        case .methodNotAllowed: .whole(Answer.methodNotAllowed(allowedMethods(path)))
         case .notFound: .whole(Answer.notFound())
         }
     }
@@ -156,6 +156,18 @@ package struct Dispatcher: Sendable {
         }
     }
 
+    /// The methods that a path takes, as `Allow` names them.
+    private func allowedMethods(_ path: String) -> [String] {
+        let methods: [(method: WireMethod, name: String)] = [
+            (.get, "GET"), (.head, "HEAD"), (.post, "POST"), (.put, "PUT"),
+        ]
+        let allowed = methods.filter { method, _ in
+            if case .methodNotAllowed = route(path, method) { return false }
+            return true
+        }
+        return allowed.map(\.name) + ["OPTIONS"]
+    }
+
     /// Case-sensitive, `//` collapsed, and one trailing slash taken off (P 1.1-2, 1.1-3).
     private static func normalized(_ path: String) -> String {
         var bytes: [UInt8] = []
@@ -177,11 +189,13 @@ package struct Dispatcher: Sendable {
             let projectID = items.first("project_id").map { String(decoding: $0, as: UTF8.self) }
             let access = try await directory.access(
                 Credentials(authorization: request.authorization), projectID: projectID, for: .reading)
-            let query = QueryRequest(request: request, items: items, access: access)
+            let query = QueryRequest(request: try inflated(request), items: items, access: access)
             try await waitForSequence(query)
             return try await body(query)
         } catch let refusal as AccessRefusal {
             return .whole(Answer.failure(refusal.status, refusal.message))
+        } catch let error as PayloadError {
+            return .whole(refusal(of: error))
         } catch let fault as QueryFault {
             return .whole(
                 Answer.failure(fault.status, fault.message).retrying(afterSeconds: fault.retryAfterSeconds))
@@ -191,6 +205,22 @@ package struct Dispatcher: Sendable {
         } catch {
             logger.error("a query failed", metadata: ["error": "\(error)"])
             return .whole(Answer.failure(500, "the server failed to answer; its log says why"))
+        }
+    }
+
+    /// The request with its body inflated.
+    private func inflated(_ request: WireRequest) throws(PayloadError) -> WireRequest {
+        var plain = request
+        plain.body = try request.inflatedBody(limitBytes: limits.bodyBytes)
+        plain.contentEncoding = nil
+        return plain
+    }
+
+    private func refusal(of error: PayloadError) -> WireResponse {
+        switch error {
+        case .tooLarge(let limitBytes): Answer.tooLarge(limitBytes: limitBytes)
+        case .unreadable(let reason): Answer.failure(400, reason)
+        case .empty: Answer.failure(400, "the body is empty")
         }
     }
 

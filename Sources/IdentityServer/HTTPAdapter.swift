@@ -31,6 +31,7 @@ package struct HTTPAdapter: HTTPResponder {
         var share = budget.share()
         let bodyUse = dispatcher.bodyUse(wire.path, wire.method)
         if bodyUse != .ignored {
+            if isTooLargeToSend(request.head) { return Self.closing(response(to: wire, dispatcher.tooLarge(wire))) }
             switch try await collect(request.body, &share, isKept: bodyUse == .kept) {
             case .whole(let body): wire.body = body
             case .tooLarge:
@@ -45,6 +46,12 @@ package struct HTTPAdapter: HTTPResponder {
         case .whole(let answer): return response(to: wire, answer)
         case .stream(let stream): return streamed(stream, isHead: wire.method == .head)
         }
+    }
+
+    /// Whether a client waits to be told to send a body that would be refused anyway.
+    private func isTooLargeToSend(_ head: HTTPRequest) -> Bool {
+        guard head.headerFields[.expect] != nil, let length = head.headerFields[.contentLength] else { return false }
+        return Int(length).map { $0 > bodySizeLimitBytes } ?? true
     }
 
     private enum Collected {

@@ -38,3 +38,13 @@ extension WireResponse {
         return response
     }
 }
+
+extension Answer {
+    /// 405, with the methods that are allowed.
+    static func methodNotAllowed(_ allowed: [String]) -> WireResponse {
+        let names = allowed.joined(separator: ", ")
+        var response = failure(405, "the method is not allowed here; allowed are \(names)")
+        response.headers.append(("Allow", names))
+        return response
+    }
+}

@@ -108,8 +108,7 @@ package struct Server: Sendable {
     ) -> Application<HTTPAdapter> {
         Application(
             responder: adapter,
-            server: .http1(
-                configuration: .init(idleTimeout: .seconds(Int64(configuration.server.idleTimeoutSeconds)))),
+            server: transport,
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.server.host, port: configuration.server.port),
                 serverName: "selfsame", backlog: 1024,
@@ -117,6 +116,19 @@ package struct Server: Sendable {
             services: [committer, ProjectRefresh(directory: directory)],
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
             logger: quietLogger)
+    }
+
+    /// How connections are read: HTTP/1, with the limits of the configuration.
+    private var transport: HTTPServerBuilder {
+        let settings = configuration.server
+        let bodySizeLimitBytes = configuration.ingest.bodySizeLimitBytes
+        return HTTPServerBuilder { responder in
+            RuledHTTP1Channel(
+                HTTP1Channel(
+                    responder: responder,
+                    configuration: .init(idleTimeout: .seconds(Int64(settings.idleTimeoutSeconds)))),
+                bodySizeLimitBytes: bodySizeLimitBytes, lingering: .seconds(Int64(settings.bodyTimeoutSeconds)))
+        }
     }
 
     /// What the libraries below log: how they start and stop is not news.

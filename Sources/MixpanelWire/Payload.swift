@@ -40,7 +40,7 @@ package struct Payload: Sendable {
         let query = QueryItems(request.query)
         let body: [UInt8]
         do throws(PayloadError) {
-            body = try inflated(request, limits)
+            body = try request.inflatedBody(limitBytes: limits.bodyBytes)
         } catch {
             return (RequestOptions(query: query, form: nil), .failure(error))
         }
@@ -54,27 +54,6 @@ package struct Payload: Sendable {
             return (options, .success(payload))
         } catch {
             return (options, .failure(error))
-        }
-    }
-
-    private static func inflated(_ request: WireRequest, _ limits: WireLimits) throws(PayloadError) -> [UInt8] {
-        let encoding = request.contentEncoding.map { lowercasedTrimmed($0.utf8) } ?? ""
-        guard !request.body.isEmpty else { return [] }
-        switch encoding {
-        case "", "identity":
-            guard request.body.count <= limits.bodyBytes else { throw .tooLarge(limitBytes: limits.bodyBytes) }
-            return request.body
-        case "gzip", "x-gzip":
-            do throws(Inflate.Failure) {
-                return try Inflate.gunzip(request.body, limitBytes: limits.bodyBytes)
-            } catch {
-                switch error {
-                case .tooLarge: throw .tooLarge(limitBytes: limits.bodyBytes)
-                case .damaged: throw .unreadable("body is not valid gzip")
-                }
-            }
-        default:
-            throw .unreadable("Content-Encoding is not supported: use gzip or none")
         }
     }
 
@@ -123,6 +102,34 @@ package struct Payload: Sendable {
             return nil
         }
         return Array(rest[...last])
+    }
+}
+
+extension WireRequest {
+    /// The body, inflated where the request says that it is compressed.
+    ///
+    /// - Parameter limitBytes: The most bytes that it may have.
+    /// - Returns: The body.
+    /// - Throws: `PayloadError` for a body that is too large, damaged, or encoded in a way that is not known.
+    package func inflatedBody(limitBytes: Int) throws(PayloadError) -> [UInt8] {
+        let encoding = contentEncoding.map { lowercasedTrimmed($0.utf8) } ?? ""
+        guard !body.isEmpty else { return [] }
+        switch encoding {
+        case "", "identity":
+            guard body.count <= limitBytes else { throw .tooLarge(limitBytes: limitBytes) }
+            return body
+        case "gzip", "x-gzip":
+            do throws(Inflate.Failure) {
+                return try Inflate.gunzip(body, limitBytes: limitBytes)
+            } catch {
+                switch error {
+                case .tooLarge: throw .tooLarge(limitBytes: limitBytes)
+                case .damaged: throw .unreadable("body is not valid gzip")
+                }
+            }
+        default:
+            throw .unreadable("Content-Encoding is not supported: use gzip or none")
+        }
     }
 }
 

@@ -19,7 +19,7 @@ struct SandboxRoutes: Sendable {
         switch (path, request.method) {
         case ("/sandbox/reset", .post): return await reset()
         case ("/sandbox/clock", .put): return setClock(request.body)
-        default: return Answer.failure(405, "use POST /sandbox/reset or PUT /sandbox/clock")
+        default: return Answer.methodNotAllowed([path == "/sandbox/reset" ? "POST" : "PUT", "OPTIONS"])
         }
     }
 
