@@ -19,6 +19,8 @@ package struct Dispatcher: Sendable {
     private let sequenceTimeoutSeconds: Int
     private let streamPlaces: StreamPlaces
     private let limits: WireLimits
+    /// Whether client endpoints answer 503 where they would answer 429 (P 3.2-2).
+    private let isOverloadUnavailable: Bool
     private let logger: Logger
 
     package init(
@@ -26,6 +28,7 @@ package struct Dispatcher: Sendable {
         configuration: Configuration, limits: WireLimits, logger: Logger
     ) {
         self.limits = limits
+        self.isOverloadUnavailable = configuration.ingest.isOverloadUnavailable
         self.ingest = ingest
         self.clientRoutes = ClientRoutes(directory: directory)
         self.directory = directory
@@ -85,9 +88,7 @@ package struct Dispatcher: Sendable {
         let path = Self.normalized(request.path)
         if request.method == .options { return .whole(CORS(request).preflight()) }
         switch await reply(request, path) {
-        case .whole(var response):
-            response.headers.append(contentsOf: CORS(request).headers)
-            return .whole(response)
+        case .whole(let response): return .whole(withCORS(request) { response })
         case .stream(let stream):
             return .stream(stream)
         }
@@ -110,8 +111,14 @@ package struct Dispatcher: Sendable {
         }
     }
 
+    /// Where client SDKs send what they collect, and drop it or keep it by the status of the answer.
+    private static let clientPaths: Set<String> = ["/track", "/engage", "/groups"]
+
     private func withCORS(_ request: WireRequest, _ body: () -> WireResponse) -> WireResponse {
         var response = body()
+        if isOverloadUnavailable, response.status == 429, Self.clientPaths.contains(Self.normalized(request.path)) {
+            response = Answer.unavailableForNow(response)
+        }
         response.headers.append(contentsOf: CORS(request).headers)
         return response
     }

@@ -40,6 +40,14 @@ extension WireResponse {
 }
 
 extension Answer {
+    /// 503 with the delay of a 429.
+    static func unavailableForNow(_ tooMany: WireResponse) -> WireResponse {
+        let delay = tooMany.headers.first { $0.name == "Retry-After" }.flatMap { Int($0.value) }
+        return unavailable(
+            "the server takes no more at this rate; send the request again after Retry-After",
+            retryAfterSeconds: delay ?? 1)
+    }
+
     /// 405, with the methods that are allowed.
     static func methodNotAllowed(_ allowed: [String]) -> WireResponse {
         let names = allowed.joined(separator: ", ")

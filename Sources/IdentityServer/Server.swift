@@ -55,7 +55,8 @@ package struct Server: Sendable {
         limits.recordsPerRequest = configuration.ingest.recordLimit
         let ingest = IngestStage(
             directory: directory, committer: committer, clock: clock, limits: limits,
-            sendsOutcome: configuration.ingest.outcomeHeader || configuration.sandbox.isEnabled, logger: logger)
+            sendsOutcome: configuration.ingest.outcomeHeader || configuration.sandbox.isEnabled,
+            rateLimiter: Self.rateLimiter(configuration), logger: logger)
         adapter = HTTPAdapter(
             dispatcher: Dispatcher(
                 ingest: ingest, directory: directory, store: store, clock: clock, configuration: configuration,
@@ -136,6 +137,13 @@ package struct Server: Sendable {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return quiet
+    }
+
+    /// The limiter of a configuration's rates; nil where it has none.
+    private static func rateLimiter(_ configuration: Configuration) -> RateLimiter? {
+        let own = configuration.projects.compactMap { project in project.rateLimit.map { (project.id, $0) } }
+        guard configuration.ingest.rateLimit.isLimiting || own.contains(where: \.1.isLimiting) else { return nil }
+        return RateLimiter(common: configuration.ingest.rateLimit, own: Dictionary(uniqueKeysWithValues: own))
     }
 
     /// A new store without any project gets one; the sandbox in memory is told by its configuration.

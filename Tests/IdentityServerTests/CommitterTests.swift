@@ -82,6 +82,7 @@ private final class ObstructedStore: Store {
         } catch {
             switch error {
             case .overloaded: return "overloaded"
+            case .rateLimited: return "rate limited"
             case .closing: return "closing"
             case .store(let error): return error.code.rawValue
             }

@@ -8,6 +8,8 @@ import Synchronization
 package enum CommitFailure: Error, Sendable {
     /// The queue is full: come back in a moment.
     case overloaded
+    /// A project sent more than it may.
+    case rateLimited(retryAfterSeconds: Int)
     /// The server is shutting down.
     case closing
     /// The store could not do its work.

@@ -21,7 +21,8 @@ extension Configuration {
                 let text = String(validating: bytes, as: UTF8.self)
             else { throw ConfigurationError("the configuration file \(filePath) cannot be read as text") }
             file = try ConfigurationFile(yaml: text) { scalars in
-                try rules(SettingReader(flags: flags, environment: environment, file: scalars.settings))
+                let reader = try SettingReader(flags: flags, environment: environment, file: scalars.settings)
+                return ConfigurationFile.Defaults(rules: try rules(reader), rateLimit: try rateLimit(reader))
             }
         }
         let reader = try SettingReader(flags: flags, environment: environment, file: file.settings)
@@ -57,7 +58,9 @@ extension Configuration {
             recordLimit: try reader.number("ingest.recordLimit", in: 1...100_000),
             queueLimitBytes: try reader.number("ingest.queueLimitBytes", in: 1_048_576...17_179_869_184),
             inFlightLimitBytes: try reader.number("ingest.inFlightLimitBytes", in: 1_048_576...17_179_869_184),
-            outcomeHeader: try reader.boolean("ingest.outcomeHeader"))
+            outcomeHeader: try reader.boolean("ingest.outcomeHeader"),
+            rateLimit: try Configuration.rateLimit(reader),
+            isOverloadUnavailable: try reader.choice("ingest.overloadStatus", OverloadStatus.self) == .unavailable)
         query = Query(
             sequenceTimeoutSeconds: try reader.number("query.sequenceTimeoutSeconds", in: 0...60),
             streamLimit: try reader.number("query.streamLimit", in: 1...10_000))
@@ -80,6 +83,18 @@ extension Configuration {
         }
         return MergeRules(
             maxClusterSize: size, anonymousForm: try reader.choice("identity.anonForm", AnonymousForm.self))
+    }
+
+    private static func rateLimit(_ reader: SettingReader) throws(ConfigurationError) -> RateLimit {
+        RateLimit(
+            eventsPerMinute: try reader.number("ingest.rateLimit.eventsPerMinute", in: RateLimit.rates),
+            bytesPerMinute: try reader.number("ingest.rateLimit.bytesPerMinute", in: RateLimit.rates),
+            burstSeconds: try reader.number("ingest.rateLimit.burstSeconds", in: RateLimit.bursts))
+    }
+
+    private enum OverloadStatus: String {
+        case tooMany = "429"
+        case unavailable = "503"
     }
 
     private enum Synchronous: String {

@@ -50,6 +50,10 @@ package struct Configuration: Sendable {
         package var inFlightLimitBytes: Int
         /// Whether /track answers carry `X-Selfsame-Outcome`.
         package var outcomeHeader: Bool
+        /// The limits of projects that have none of their own.
+        package var rateLimit: RateLimit
+        /// Whether client endpoints answer 503 where they would answer 429 (P 3.2-2).
+        package var isOverloadUnavailable: Bool
     }
 
     /// How long reads may wait.
@@ -73,8 +77,13 @@ package struct ConfiguredProject: Hashable, Sendable {
     package var token: String
     package var secret: String
     package var rules: MergeRules
+    /// Its own limits; nil for those of all.
+    package var rateLimit: RateLimit?
 
-    package init(id: ProjectID, name: String, token: String, secret: String, rules: MergeRules) {
+    package init(
+        id: ProjectID, name: String, token: String, secret: String, rules: MergeRules, rateLimit: RateLimit? = nil
+    ) {
+        self.rateLimit = rateLimit
         self.id = id
         self.name = name
         self.token = token

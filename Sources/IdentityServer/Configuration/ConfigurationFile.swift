@@ -9,13 +9,19 @@ struct ConfigurationFile {
     var projects: [ConfiguredProject] = []
     var accounts: [ConfiguredAccount] = []
 
+    /// What projects take where they do not say.
+    struct Defaults {
+        var rules: MergeRules
+        var rateLimit: RateLimit
+    }
+
     init() {}
 
     /// - Parameters:
     ///   - text: the file's text.
-    ///   - defaults: the rules that projects take where they do not say.
+    ///   - defaults: what projects take where they do not say.
     /// - Throws: `ConfigurationError`, which names the key.
-    init(yaml text: String, defaults: (ConfigurationFile) throws -> MergeRules) throws {
+    init(yaml text: String, defaults: (ConfigurationFile) throws -> Defaults) throws {
         let root: Yams.Node?
         do {
             root = try Yams.compose(yaml: text)
@@ -35,8 +41,8 @@ struct ConfigurationFile {
                 try flatten(value, under: name)
             }
         }
-        let rules = try defaults(self)
-        projects = try Self.list(lists["projects"], "projects").map { try Self.project($0, $1, rules) }
+        let common = try defaults(self)
+        projects = try Self.list(lists["projects"], "projects").map { try Self.project($0, $1, common) }
         accounts = try Self.list(lists["accounts"], "accounts").map { try Self.account($0, $1) }
         try checkUnique()
     }
@@ -63,19 +69,39 @@ struct ConfigurationFile {
     }
 
     private static func project(
-        _ mapping: Yams.Node.Mapping, _ place: String, _ defaults: MergeRules
+        _ mapping: Yams.Node.Mapping, _ place: String, _ defaults: Defaults
     ) throws -> ConfiguredProject {
-        try refuseUnknown(mapping, place, ["id", "name", "token", "secret", "identity"])
+        try refuseUnknown(mapping, place, ["id", "name", "token", "secret", "identity", "rateLimit"])
         let id = try number(mapping, "id", place)
-        var rules = defaults
+        var rules = defaults.rules
         if let node = mapping["identity"] {
             guard let identity = node.mapping else { throw ConfigurationError("\(place).identity must be a map") }
             try refuseUnknown(identity, "\(place).identity", ["system", "maxClusterSize", "anonForm"])
-            rules = try self.rules(identity, "\(place).identity", defaults)
+            rules = try self.rules(identity, "\(place).identity", defaults.rules)
         }
         return ConfiguredProject(
             id: ProjectID(id), name: mapping["name"]?.scalar?.string ?? "project \(id)",
-            token: try text(mapping, "token", place), secret: try text(mapping, "secret", place), rules: rules)
+            token: try text(mapping, "token", place), secret: try text(mapping, "secret", place), rules: rules,
+            rateLimit: try rateLimit(mapping["rateLimit"], "\(place).rateLimit", defaults.rateLimit))
+    }
+
+    private static func rateLimit(_ node: Yams.Node?, _ place: String, _ common: RateLimit) throws -> RateLimit? {
+        guard let node else { return nil }
+        guard let mapping = node.mapping else { throw ConfigurationError("\(place) must be a map") }
+        try refuseUnknown(mapping, place, ["eventsPerMinute", "bytesPerMinute", "burstSeconds"])
+        func value(_ key: String, _ fallback: Int, in range: ClosedRange<Int>) throws -> Int {
+            guard let given = mapping[key]?.scalar?.string else { return fallback }
+            guard let number = Int(given), range.contains(number) else {
+                throw ConfigurationError(
+                    "\(place).\(key) is \"\(given)\", but must be a number from \(range.lowerBound) "
+                        + "to \(range.upperBound)")
+            }
+            return number
+        }
+        return RateLimit(
+            eventsPerMinute: try value("eventsPerMinute", common.eventsPerMinute, in: RateLimit.rates),
+            bytesPerMinute: try value("bytesPerMinute", common.bytesPerMinute, in: RateLimit.rates),
+            burstSeconds: try value("burstSeconds", common.burstSeconds, in: RateLimit.bursts))
     }
 
     private static func rules(

@@ -79,6 +79,21 @@ package struct Setting: Sendable {
             meaning: "Whether answers of /track carry X-Selfsame-Outcome. It tells anyone who has the public token "
                 + "whether two ids are one. The sandbox always sends it."),
         Setting(
+            key: "ingest.rateLimit.eventsPerMinute", fallback: "0", allowed: "a number from 0 to 1000000000000",
+            meaning: "Records that a project may store in a minute; past it the answer is 429. 0 is no limit."),
+        Setting(
+            key: "ingest.rateLimit.bytesPerMinute", fallback: "0", allowed: "a number from 0 to 1000000000000",
+            meaning: "Bytes of checked records (names, ids, properties as minimal JSON) that a project may store in a "
+                + "minute; past it the answer is 429. 0 is no limit."),
+        Setting(
+            key: "ingest.rateLimit.burstSeconds", fallback: "60", allowed: "a number from 1 to 3600",
+            meaning: "How many seconds' worth of both rates may come at once. A request that is larger passes when "
+                + "all of that has gathered, and uses it up."),
+        Setting(
+            key: "ingest.overloadStatus", fallback: "429", allowed: "429 or 503",
+            meaning: "What /track, /engage and /groups answer where /import answers 429. The Objective-C SDK "
+                + "drops its events on 429, and keeps them on 503."),
+        Setting(
             key: "query.sequenceTimeoutSeconds", fallback: "5", allowed: "a number from 0 to 60",
             meaning: "How long a read with min_sequence waits before it is answered 503."),
         Setting(

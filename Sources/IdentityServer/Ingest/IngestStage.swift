@@ -17,11 +17,14 @@ package struct IngestStage: Sendable {
     /// Whether /track answers tell outcomes; /import always does.
     private let sendsOutcome: Bool
     private let unknownTokens: UnknownTokens
+    /// Nil where no project has a limit.
+    private let rateLimiter: RateLimiter?
 
     package init(
         directory: ProjectDirectory, committer: Committer, clock: ServerClock, limits: WireLimits,
-        sendsOutcome: Bool, logger: Logger
+        sendsOutcome: Bool, rateLimiter: RateLimiter?, logger: Logger
     ) {
+        self.rateLimiter = rateLimiter
         self.directory = directory
         self.committer = committer
         self.clock = clock
@@ -132,7 +135,7 @@ package struct IngestStage: Sendable {
         var response = Answer.answer(to: result, options: options, endpoint: batch.origin.endpoint)
         if result.failure != nil { return response }
         do throws(CommitFailure) {
-            let committed = batch.isEmpty ? CommitResult() : try await committer.commit(batch)
+            let committed = batch.isEmpty ? CommitResult() : try await commit(batch)
             let projects = Set(committed.lastSequences.keys).union(named)
             if projects.count == 1, let project = projects.first {
                 let sequence: Int64
@@ -158,11 +161,29 @@ package struct IngestStage: Sendable {
     }
 }
 
+extension IngestStage {
+    /// Queues a batch, where its projects' rates allow that, and returns when it is durable.
+    private func commit(_ batch: EventBatch) async throws(CommitFailure) -> CommitResult {
+        guard let rateLimiter else { return try await committer.commit(batch) }
+        let charges = RateLimiter.charges(of: batch)
+        if let seconds = rateLimiter.delaySeconds(for: charges, at: .now) {
+            throw .rateLimited(retryAfterSeconds: seconds)
+        }
+        do throws(CommitFailure) {
+            return try await committer.commit(batch)
+        } catch {
+            rateLimiter.giveBack(charges)
+            throw error
+        }
+    }
+}
+
 extension Answer {
     /// The answer where nothing was stored for a reason that is ours (P 4.4).
     static func failure(_ failure: CommitFailure) -> WireResponse {
         switch failure {
         case .overloaded: tooMany(retryAfterSeconds: 1)
+        case .rateLimited(let seconds): tooMany(retryAfterSeconds: seconds)
         case .closing: unavailable("the server is shutting down; send the request again", retryAfterSeconds: 5)
         case .store(let error) where error.isRetryable || error.code == .closed:
             unavailable(error.message, retryAfterSeconds: 5)
