@@ -1,4 +1,3 @@
-import Foundation
 import IdentityEngine
 package import IdentityStore
 package import Logging
@@ -18,6 +17,7 @@ package struct Dispatcher: Sendable {
     private let sandbox: SandboxRoutes?
     private let sequenceTimeoutSeconds: Int
     private let streamPlaces: StreamPlaces
+    private let profileRule: ProfileMergeRule
     private let limits: WireLimits
     /// Whether client endpoints answer 503 where they would answer 429 (P 3.2-2).
     private let isOverloadUnavailable: Bool
@@ -40,6 +40,7 @@ package struct Dispatcher: Sendable {
             configuration.sandbox.isEnabled
             ? SandboxRoutes(store: store, clock: clock, hostNames: configuration.server.hostNames) : nil
         self.streamPlaces = StreamPlaces(limit: configuration.query.streamLimit)
+        self.profileRule = .hide
         self.sequenceTimeoutSeconds = configuration.query.sequenceTimeoutSeconds
         self.logger = logger
     }
@@ -56,6 +57,8 @@ package struct Dispatcher: Sendable {
         case log
         case mappings
         case export
+        case profiles
+        case account
         case health
         case sandbox
         case methodNotAllowed
@@ -75,7 +78,7 @@ package struct Dispatcher: Sendable {
     package func bodyUse(_ path: String, _ method: WireMethod) -> BodyUse {
         guard method != .get, method != .head else { return .ignored }
         switch route(path, method) {
-        case .track, .importing, .engage, .groups, .resolve, .sandbox: return .kept
+        case .track, .importing, .engage, .groups, .resolve, .profiles, .sandbox: return .kept
         case .client: return .discarded
         default: return .ignored
         }
@@ -135,6 +138,8 @@ package struct Dispatcher: Sendable {
         case .log: await query(request) { .whole(try await identityQueries.log($0)) }
         case .mappings: await query(request) { try await stream(try await mappingQuery.answer($0)) }
         case .export: await query(request) { try await stream(try await exportStream($0)) }
+        case .profiles: await query(request, readsBody: true) { try await stream(try profilePages($0)) }
+        case .account: .whole(await AccountQuery(directory: directory).answer(request))
         case .health: .whole(await health(path))
         case .sandbox: .whole(await sandbox?.answer(request, path: path) ?? Answer.notFound())
         case .methodNotAllowed: .whole(Answer.methodNotAllowed(allowedMethods(path)))
@@ -155,6 +160,8 @@ package struct Dispatcher: Sendable {
         case "/identity/log": return isRead ? .log : .methodNotAllowed
         case "/identity/mappings": return isRead ? .mappings : .methodNotAllowed
         case "/api/2.0/export": return isRead ? .export : .methodNotAllowed
+        case "/api/2.0/engage", "/api/query/engage": return isReadOrPost ? .profiles : .methodNotAllowed
+        case "/api/app/me": return isRead ? .account : .methodNotAllowed
         case "/health", "/health/live", "/health/ready": return isRead ? .health : .methodNotAllowed
         case "/sandbox/reset", "/sandbox/clock": return sandbox == nil ? .notFound : .sandbox
         case let other:
@@ -185,7 +192,7 @@ package struct Dispatcher: Sendable {
 
     /// Checks the credential, waits for `min_sequence`, and turns faults into answers.
     private func query(
-        _ request: WireRequest, _ body: (QueryRequest) async throws -> Reply
+        _ request: WireRequest, readsBody: Bool = false, _ body: (QueryRequest) async throws -> Reply
     ) async -> Reply {
         let items = QueryItems(request.query, limit: IdentityQueries.resolveLimit + 100)
         do {
@@ -193,10 +200,14 @@ package struct Dispatcher: Sendable {
                 throw QueryFault.badRequest(
                     "at most \(IdentityQueries.resolveLimit) distinct_ids can be resolved in one request")
             }
-            let projectID = items.first("project_id").map { String(decoding: $0, as: UTF8.self) }
+            let named = readsBody ? try QueryBody(try inflated(request)) : QueryBody()
+            let projectID = (items.first("project_id") ?? named.first("project_id")).map {
+                String(decoding: $0, as: UTF8.self)
+            }
             let access = try await directory.access(
                 Credentials(authorization: request.authorization), projectID: projectID, for: .reading)
-            let query = QueryRequest(request: try inflated(request), items: items, access: access)
+            let query = QueryRequest(
+                request: readsBody ? request : try inflated(request), items: items, body: named, access: access)
             try await waitForSequence(query)
             return try await body(query)
         } catch let refusal as AccessRefusal {
@@ -235,7 +246,8 @@ package struct Dispatcher: Sendable {
     private func stream(_ reply: @autoclosure () async throws -> StreamedReply) async throws -> Reply {
         guard let place = streamPlaces.take() else {
             throw QueryFault(
-                status: 429, message: "too many exports and mappings are being written; try again in a moment",
+                status: 429,
+                message: "too many exports, mappings and profiles are being written; try again in a moment",
                 retryAfterSeconds: 5)
         }
         var reply = try await reply()
@@ -244,7 +256,7 @@ package struct Dispatcher: Sendable {
     }
 
     private func waitForSequence(_ query: QueryRequest) async throws {
-        guard query.items.first("min_sequence") != nil else { return }
+        guard query.first("min_sequence") != nil else { return }
         let wanted = try query.number("min_sequence", default: 0, in: 0...Int64.max)
         let deadline = ContinuousClock.now.advanced(by: .seconds(sequenceTimeoutSeconds))
         let project = query.project
@@ -262,31 +274,18 @@ package struct Dispatcher: Sendable {
     }
 
     private func exportStream(_ query: QueryRequest) async throws -> StreamedReply {
-        try query.refuse("where", "as_of")
-        guard let from = query.text("from_date"), let to = query.text("to_date") else {
-            throw QueryFault.badRequest("from_date and to_date must be given, as days: YYYY-MM-DD")
-        }
-        var range: Export.Range
-        do {
-            range = try Export.Range(fromDay: from, toDay: to)
-        } catch {
-            throw QueryFault.badRequest(error.message)
-        }
-        if query.items.first("limit") != nil {
-            range.limit = Int(try query.number("limit", default: 1, in: 1...100_000))
-        }
-        range.isTimeInMilliseconds = query.text("time_in_ms") == "true" || query.text("time_in_ms") == "1"
-        if let names = query.items.first("event") {
-            do {
-                range.names = Set(try JSONDecoder().decode([String].self, from: Data(names)).map { Array($0.utf8) })
-            } catch {
-                throw QueryFault.badRequest("event must be a JSON array of event names")
-            }
-        }
+        try query.refuse("as_of")
         let export = Export(
-            store: store, project: query.project, system: query.access.project.rules.system, range: range)
+            store: store, project: query.project, system: query.access.project.rules.system,
+            range: try Export.Range(query))
         let plain = StreamedReply(contentType: "text/plain; charset=utf-8", headers: [], pieces: export)
         return try await plain.compressed(for: query.request)
+    }
+
+    private func profilePages(_ query: QueryRequest) throws -> StreamedReply {
+        let query = try ProfileQuery(query, rule: profileRule, key: directory.secretKey)
+        return StreamedReply(
+            contentType: "application/json", headers: [], pieces: ProfilePages(store: store, query: query))
     }
 
     private func health(_ path: String) async -> WireResponse {

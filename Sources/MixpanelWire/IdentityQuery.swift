@@ -36,6 +36,21 @@ package enum IdentityQuery {
         try read(json) { reader throws(Failure) in try reader.queriedIDs(limit: limit) }
     }
 
+    /// The ids of `["a","b"]`, in order.
+    ///
+    /// - Parameters:
+    ///   - json: The value of a `distinct_ids` option.
+    ///   - limit: The most ids.
+    /// - Returns: The ids; none for an empty array.
+    /// - Throws: What is wrong with the array.
+    package static func distinctIDs(fromJSONArray json: [UInt8], limit: Int) throws(Failure) -> [DistinctID] {
+        do throws(Failure) {
+            return try read(json) { reader throws(Failure) in try reader.listedIDs(limit: limit) }
+        } catch .notJSON {
+            throw .missing
+        }
+    }
+
     /// Whether a JSON object names someone by `distinct_id`, as the context of a request for flags must (P 4.10).
     ///
     /// - Parameter json: The text.
@@ -76,6 +91,25 @@ extension RecordReader {
         do throws(RecordFault) { array = try member(WireName.queriedIDs) } catch { throw .notJSON }
         guard cursor == cursorEnd else { throw .notJSON }
         guard let array, array.kind == .array else { throw .missing }
+        return try ids(of: array, limit: limit)
+    }
+
+    /// Reads a text that is an array of ids.
+    fileprivate mutating func listedIDs(limit: Int) throws(IdentityQuery.Failure) -> [DistinctID] {
+        recordCursor = cursor
+        reserve(0)
+        let array: ValueReference
+        do throws(RecordFault) {
+            array = try copyValue(depthLimit: DecodeScratch.depthLimit, textLimit: .max, isChecked: false)
+        } catch { throw .missing }
+        guard cursor == cursorEnd, array.kind == .array else { throw .missing }
+        return try ids(of: array, limit: limit)
+    }
+
+    /// The elements of an array that was checked.
+    private mutating func ids(
+        of array: ValueReference, limit: Int
+    ) throws(IdentityQuery.Failure) -> [DistinctID] {
         cursor = array.cursor + 1
         var ids: [DistinctID] = []
         while byte(at: cursor) != UInt8(ascii: "]") {

@@ -27,6 +27,12 @@ package struct Access: Sendable {
     }
 }
 
+/// A project that a credential opens, and as what.
+struct Membership: Sendable {
+    let project: ProjectRecord
+    let role: AccountRole
+}
+
 /// Why a credential is refused: the status, and the text of P 5.4.
 package struct AccessRefusal: Error, Hashable, Sendable {
     package let status: Int
@@ -61,16 +67,52 @@ extension ProjectDirectory {
     package func access(
         _ credentials: Credentials, projectID: String?, for purpose: AccessPurpose
     ) async throws(AccessRefusal) -> Access {
+        try await found(credentials) { name, password throws(AccessRefusal) in
+            try find(name, password, projectID, purpose)
+        }
+    }
+
+    /// Finds every project that a credential opens for reading, with what the sender is there.
+    ///
+    /// - Parameters:
+    ///   - credentials: the parsed `Authorization` header.
+    ///   - projectID: the `project_id` option as sent, which binds a secret only; nil where there is none.
+    /// - Returns: the account's name, nil for a secret, and its projects in the order of their numbers.
+    /// - Throws: `AccessRefusal`.
+    func memberships(
+        _ credentials: Credentials, projectID: String?
+    ) async throws(AccessRefusal) -> (username: String?, projects: [Membership]) {
+        try await found(credentials) { name, password throws(AccessRefusal) in
+            if password.isEmpty {
+                // A secret may do whatever an owner may.
+                let access = try find(name, password, projectID, .reading)
+                return access.map { (nil, [Membership(project: $0.project, role: .owner)]) }
+            }
+            guard let account = try account(name, password) else { return nil }
+            let projects = current.projects.sorted { $0.id < $1.id }
+            return (
+                account.username,
+                projects.compactMap { project in
+                    account.roles[project.id].map { Membership(project: project, role: $0) }
+                }
+            )
+        }
+    }
+
+    /// What a credential is found to be, looked for a second time where nobody knows its name.
+    private func found<Found>(
+        _ credentials: Credentials, _ find: (String, String) throws(AccessRefusal) -> Found?
+    ) async throws(AccessRefusal) -> Found {
         let (username, password): (String, String)
         switch credentials {
         case .none: throw .missing
         case .unsupported: throw .unauthorized("Unauthorized, only Basic credentials are supported")
         case .basic(let sentName, let sentPassword): (username, password) = (sentName, sentPassword)
         }
-        if let found = try find(username, password, projectID, purpose) { return found }
+        if let found = try find(username, password) { return found }
         // A project made a moment ago by the command is not in memory yet.
         await reloadIfStale()
-        if let found = try find(username, password, projectID, purpose) { return found }
+        if let found = try find(username, password) { return found }
         throw password.isEmpty
             ? .unauthorized(
                 "Unauthorized, invalid project secret. See docs for more information: "
@@ -97,10 +139,7 @@ extension ProjectDirectory {
             }
             return Access(project: project, kind: bySecret != nil ? .secret : .token)
         }
-        guard let account = content.account(name) else { return nil }
-        guard Self.isEqual(account.secretDigest, secretKey.digest(of: password)) else {
-            throw .unauthorized("Invalid service account credentials")
-        }
+        guard let account = try account(name, password) else { return nil }
         guard let projectID else {
             throw .unauthorized("project_id is required for service account authentication")
         }
@@ -111,6 +150,15 @@ extension ProjectDirectory {
             throw .forbidden("insufficient role: importing needs admin or owner, and \(name) is \(role.rawValue)")
         }
         return Access(project: project, kind: .account(name, role))
+    }
+
+    /// The service account with a name, once its secret is seen to be right; nil where nobody has the name.
+    private func account(_ name: String, _ password: String) throws(AccessRefusal) -> AccountRecord? {
+        guard let account = current.account(name) else { return nil }
+        guard Self.isEqual(account.secretDigest, secretKey.digest(of: password)) else {
+            throw .unauthorized("Invalid service account credentials")
+        }
+        return account
     }
 
     /// Compares in a time that does not depend on where two digests differ (P 5.6).

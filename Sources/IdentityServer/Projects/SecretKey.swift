@@ -36,6 +36,20 @@ package struct SecretKey: Sendable {
         Array(HMAC<SHA256>.authenticationCode(for: Array(secret.utf8), using: key))
     }
 
+    /// HMAC-SHA256 of bytes that are no secret, under a name that keeps them apart from secrets: 32 bytes.
+    func digest(of bytes: [UInt8], as name: StaticString) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array("\(name)\0".utf8) + bytes, using: key))
+    }
+
+    /// Whether bytes have a digest, or begin with as much of it as is given; the time tells nothing.
+    func isDigest(_ digest: some Collection<UInt8>, of bytes: [UInt8], as name: StaticString) -> Bool {
+        let own = self.digest(of: bytes, as: name)
+        guard digest.count >= 16, digest.count <= own.count else { return false }
+        var difference: UInt8 = 0
+        for (one, other) in zip(own, digest) { difference |= one ^ other }
+        return difference == 0
+    }
+
     /// 128 random bits, as 32 hexadecimal digits: a new secret or token.
     package static func makeSecret() -> String {
         var generator = SystemRandomNumberGenerator()

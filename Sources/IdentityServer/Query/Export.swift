@@ -22,6 +22,8 @@ package struct Export: AsyncSequence, Sendable {
         package var beforeMilliseconds: Int64
         /// Names of events; nil for all.
         package var names: Set<[UInt8]>?
+        /// What is asked of an event's properties as they are exported; nil for nothing.
+        package var condition: WhereExpression?
         /// The most events; nil for no limit.
         package var limit: Int?
         /// Whether `time` is written in milliseconds rather than seconds.
@@ -136,7 +138,12 @@ package struct Export: AsyncSequence, Sendable {
             if let names = range.names, !names.contains(event.name) { continue }
             let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
             let canonical = try canonicalID(of: event, identity, asOf: sequence, known, &page.found)
-            write(event, canonical: canonical, entry: entry, to: &json)
+            let start = json.bytes.count
+            let properties = write(event, canonical: canonical, entry: entry, to: &json)
+            if let condition = range.condition, !condition.matches(json.bytes, in: properties) {
+                json.remove(from: start)
+                continue
+            }
             page.count += 1
             if page.count == most { break }
         }
@@ -160,12 +167,18 @@ package struct Export: AsyncSequence, Sendable {
         return canonical
     }
 
+    /// Writes an event as a line.
+    ///
+    /// - Returns: where its properties stand in what was written.
     private func write(
         _ event: StoredEvent, canonical: [UInt8], entry: LogEntry?, to json: inout JSONBuilder
-    ) {
+    ) -> Swift.Range<Int> {
+        var properties = 0..<0
         json.object { json in
             json.field("event", utf8: event.name)
+            var start = 0
             json.object("properties") { json in
+                start = json.bytes.count - 1
                 let time = event.key.timeMilliseconds
                 json.field("time", range.isTimeInMilliseconds ? time : Timestamp.seconds(milliseconds: time))
                 json.field("distinct_id", utf8: canonical)
@@ -188,8 +201,10 @@ package struct Export: AsyncSequence, Sendable {
                 json.field("$mp_api_timestamp_ms", event.receivedMilliseconds)
                 if event.endpoint == .import { json.field("$import", true) }
             }
+            properties = start..<json.bytes.count
         }
         json.endLine()
+        return properties
     }
 }
 

@@ -79,7 +79,7 @@ struct IdentityQueries: Sendable {
         let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
         let after = try query.number("after", default: 0, in: 0...Int64.max)
         var wanted = LogQuery(after: after, limit: limit + 1)
-        if query.items.first("distinct_id") != nil { wanted.distinctID = try query.distinctID() }
+        if query.first("distinct_id") != nil { wanted.distinctID = try query.distinctID() }
         wanted.outcomes = try outcomes(query)
         wanted.verb = try verb(query)
         let filter = wanted

@@ -76,6 +76,15 @@ struct JSONBuilder {
         return bytes
     }
 
+    /// Forgets the lines from an offset on, where one began.
+    mutating func remove(from offset: Int) { bytes.removeSubrange(offset...) }
+
+    /// JSON text that was written before.
+    mutating func field(_ name: String, json value: some Collection<UInt8>) {
+        key(name)
+        raw(value)
+    }
+
     /// Members of an object that was written before, without its braces.
     mutating func members(of object: [UInt8]) {
         guard object.count > 2 else { return }

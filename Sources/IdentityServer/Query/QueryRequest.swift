@@ -1,3 +1,4 @@
+import Foundation
 import IdentityEngine
 import IdentityStore
 import MixpanelWire
@@ -6,12 +7,17 @@ import MixpanelWire
 struct QueryRequest: Sendable {
     let request: WireRequest
     let items: QueryItems
+    /// What the body names; nothing where the path does not read it.
+    let body: QueryBody
     let access: Access
 
     var project: ProjectID { access.project.id }
 
-    /// The one value of an option; nil where it is absent.
-    func text(_ name: String) -> String? { items.first(name).map { String(decoding: $0, as: UTF8.self) } }
+    /// The value of an option, of the query or of the body; the query wins (P 1.2).
+    func first(_ name: String) -> [UInt8]? { items.first(name) ?? body.first(name) }
+
+    /// The one value of an option, as text; nil where it is absent.
+    func text(_ name: String) -> String? { first(name).map { String(decoding: $0, as: UTF8.self) } }
 
     /// The value of an option that is a number in a range.
     ///
@@ -27,9 +33,35 @@ struct QueryRequest: Sendable {
         return number
     }
 
+    /// Whether an option is `true` or `1` (P 1.2-1).
+    func isTrue(_ name: String) -> Bool { text(name) == "true" || text(name) == "1" }
+
+    /// The condition that an option states; nil where it is absent or blank.
+    ///
+    /// - Throws: `QueryFault` that points at what cannot be read.
+    func condition(_ name: String) throws(QueryFault) -> WhereExpression? {
+        guard let text = first(name), text.contains(where: { $0 > 0x20 }) else { return nil }
+        do throws(WhereError) {
+            return try WhereExpression(parsing: text)
+        } catch {
+            throw .badRequest("\(error)")
+        }
+    }
+
+    /// The strings of an option that is a JSON array of them; nil where it is absent.
+    ///
+    /// - Throws: `QueryFault` that names the option.
+    func strings(_ name: String, of what: String) throws(QueryFault) -> [String]? {
+        guard let json = first(name) else { return nil }
+        guard let strings = try? JSONDecoder().decode([String].self, from: Data(json)) else {
+            throw .badRequest("\(name) must be a JSON array of \(what)")
+        }
+        return strings
+    }
+
     /// The one id that a request must name.
     func distinctID() throws(QueryFault) -> DistinctID {
-        guard let bytes = items.first("distinct_id") else { throw .badRequest("distinct_id must be given") }
+        guard let bytes = first("distinct_id") else { throw .badRequest("distinct_id must be given") }
         return try checked(bytes)
     }
 
@@ -44,7 +76,7 @@ struct QueryRequest: Sendable {
 
     /// Refuses an option that would change the answer's meaning and that this version does not know.
     func refuse(_ names: String...) throws(QueryFault) {
-        for name in names where items.first(name) != nil {
+        for name in names where first(name) != nil {
             throw .badRequest("\(name) is not supported by this version of the server")
         }
     }
