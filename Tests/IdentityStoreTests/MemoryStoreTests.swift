@@ -33,4 +33,19 @@ struct MemoryStoreTests {
             try await store.reset()
         }
     }
+
+    @Test func `profiles count as memory, and what is replaced is given back`() async throws {
+        let store = MemoryStore(sizeLimitBytes: 60_000)
+        let text = String(repeating: "x", count: 8_000)
+        for _ in 0..<50 { try await store.update("a", .set, "{\"n\":\"\(text)\"}") }
+        for _ in 0..<50 {
+            try await store.update("b", .set, "{\"n\":\"\(text)\"}")
+            try await store.update("b", .delete, "")
+        }
+        let error = await #expect(throws: StoreError.self) {
+            try await store.update("c", .set, "{\"n\":\"\(text)\",\"m\":\"\(text)\"}")
+        }
+        #expect(error?.code == .full)
+        #expect(try await store.profile("c") == nil)
+    }
 }

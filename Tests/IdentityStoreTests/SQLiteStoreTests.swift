@@ -268,6 +268,16 @@ struct SQLiteStoreTests {
                 "PRIMARY KEY (project=? AND node=? AND sequence>?)", "PRIMARY KEY (project=? AND sequence=?)"),
             Plan("active link", Statements.activeLink, "INDEX link_from (from_key=? AND to_key=? AND verb=?"),
             Plan("links from", Statements.linksFromNode, "INDEX link_from (from_key=?"),
+            Plan("profile", Statements.profile, "INDEX sqlite_autoindex_profile_1 (project=? AND distinct_id=?)"),
+            Plan(
+                "profiles", Statements.profilesAfter,
+                "INDEX sqlite_autoindex_profile_1 (project=? AND distinct_id>?)"),
+            Plan("first profiles", Statements.firstProfiles, "INDEX sqlite_autoindex_profile_1 (project=?)"),
+            Plan(
+                "profiles of a cluster", Statements.profilesOfRoot, "INDEX profile_root (root=? AND linked_sequence=?)"),
+            Plan(
+                "group", Statements.groupProfile,
+                "INDEX sqlite_autoindex_group_profile_1 (project=? AND group_key=? AND group_id=?)"),
             Plan("links", Statements.linksOfNode, "INDEX link_from (from_key=?", "INDEX link_to (to_key=?"),
         ])
     func `no statement reads more than it must`(_ statement: Plan) async throws {

@@ -53,6 +53,7 @@ extension Configuration {
             isDurable: try reader.choice("store.synchronous", Synchronous.self) == .full,
             memoryLimitBytes: try reader.number("store.memoryLimitBytes", in: 1_048_576...1_099_511_627_776))
         identity = try Configuration.rules(reader)
+        profiles = Profiles(onMerge: try reader.choice("profiles.onMerge", ProfileMergeRule.self))
         ingest = Ingest(
             bodySizeLimitBytes: try reader.number("ingest.bodySizeLimitBytes", in: 1024...1_073_741_824),
             recordLimit: try reader.number("ingest.recordLimit", in: 1...100_000),

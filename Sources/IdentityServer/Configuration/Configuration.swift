@@ -10,6 +10,7 @@ package struct Configuration: Sendable {
     package var server: Server
     package var store: Store
     package var identity: MergeRules
+    package var profiles: Profiles
     package var ingest: Ingest
     package var query: Query
     package var sandbox: Sandbox
@@ -38,6 +39,11 @@ package struct Configuration: Sendable {
         /// Whether an acknowledged commit survives a loss of power.
         package var isDurable: Bool
         package var memoryLimitBytes: Int
+    }
+
+    /// What becomes of profiles where ids are joined.
+    package struct Profiles: Sendable {
+        package var onMerge: ProfileMergeRule
     }
 
     /// What requests may carry, and what waits.

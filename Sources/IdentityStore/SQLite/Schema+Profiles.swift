@@ -17,7 +17,7 @@ extension Schema {
             ledger BLOB NOT NULL,
             UNIQUE (project, distinct_id)
         ) STRICT;
-        CREATE INDEX profile_root ON profile (root) WHERE root <> 0;
+        CREATE INDEX profile_root ON profile (root, linked_sequence, distinct_id) WHERE root <> 0;
         CREATE TABLE group_profile (
             project INTEGER NOT NULL,
             group_key BLOB NOT NULL,
