@@ -79,7 +79,9 @@ struct ForestTests {
         history.decide(.merge("U1", "x"))
         #expect(history.index.takeChangedNodes().isEmpty, "a repeat changes nothing")
         history.decide(.merge("x", "U1"))
-        #expect(history.index.takeChangedNodes().isEmpty, "nor does a link that raises nobody")
+        let root = try #require(history.index.takeChangedNodes().first)
+        #expect(root.isRoot && root.linkedSequence == 5, "a link that raises nobody is known to the root alone")
+        #expect(history.index.takeChangedNodes().isEmpty)
         history.decide(.identify("y", "not anonymous"))
         #expect(history.index.takeChangedNodes().map(\.id.name) == ["y", "not anonymous"])
     }
@@ -93,6 +95,22 @@ struct ForestTests {
         index.admit(other)
         #expect(index.allNodes == history.index.allNodes)
         #expect(index.takeChangedNodes().isEmpty)
+    }
+
+    @Test func `two ids are together since the later of the joins that brought them there`() throws {
+        let history = History(
+            MergeRules(), [.merge("a", "b"), .merge("c", "d"), .merge("b", "c"), .merge("a", "d"), .merge("e", "a")])
+        func joined(_ a: String, _ b: String) throws -> Int64 {
+            let first = try #require(history.index.node(for: DistinctID(named: a)))
+            let second = try #require(history.index.node(for: DistinctID(named: b)))
+            return joinSequence(history.index.path(of: first), history.index.path(of: second))
+        }
+        #expect(try joined("a", "b") == 1)
+        #expect(try joined("d", "c") == 2)
+        #expect(try joined("a", "d") == 3)
+        #expect(try joined("e", "d") == 5)
+        #expect(try joined("d", "e") == 5)
+        #expect(try joined("a", "a") == 0)
     }
 
     @Test func `keys are given in order, from where the store is`() {

@@ -63,9 +63,9 @@ package struct Setting: Sendable {
             meaning: "Which anonymous ids $identify accepts, for projects that do not say."),
         Setting(
             key: "profiles.onMerge", fallback: "hide", allowed: "hide or fill",
-            meaning: "What the profile of a cluster is. hide: the profile of the first member in canonical order that has "
-                + "one, with what came to the others since they joined it. fill: each property from the first member "
-                + "that has it."),
+            meaning: "What the profile of a cluster is. hide: the profile of the first member in canonical order that "
+                + "has one, with what came to the others since they joined it. fill: each property from the first "
+                + "member that has it."),
         Setting(
             key: "ingest.bodySizeLimitBytes", fallback: "10485760", allowed: "a number from 1024 to 1073741824",
             meaning: "The size of a request's body, after inflating; past it the answer is 413."),
