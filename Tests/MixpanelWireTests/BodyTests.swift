@@ -72,6 +72,13 @@ struct BodyTests {
         #expect(decoded.result.recordCount == 0)
     }
 
+    @Test(arguments: ["\"", "1"])
+    func `a payload of one long scalar is empty, and stays within its buffer`(_ end: String) {
+        let decoded = track(end + String(repeating: "1", count: 5_000_000) + end)
+        #expect(decoded.result.failure == .empty)
+        #expect(decoded.batch.bytes == Array("before".utf8))
+    }
+
     @Test(arguments: [
         "nonsense", "[", "[1", "{", "[{}", #"[{"event":"a"}"#, "[{}]]", "[{}] x", "{\"event\":\"x", "[]]", "[]1", "7 8",
         "tru",
