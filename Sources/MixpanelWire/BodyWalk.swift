@@ -239,11 +239,12 @@ struct BodyWalk {
         }
         result.recordCount += 1
         do throws(RecordRejection) {
-            switch areUpdates ? try reader.updateVerdict(checks, projects) : try reader.verdict(checks, projects) {
-            case .stored(var event):
-                event.recordIndex = UInt32(truncatingIfNeeded: index)
-                batch.events.append(event)
-                return
+            let verdict =
+                areUpdates
+                ? try reader.updateVerdict(checks, projects)
+                : try reader.verdict(checks, projects, index: index, into: &batch.events)
+            switch verdict {
+            case .stored: return
             case .updated(let update):
                 batch.profileUpdates.append(update)
                 return

@@ -1,4 +1,10 @@
-/// Searches over raw bytes, eight at a time: what bodies of a megabyte are split and unescaped with.
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Searches over raw bytes: what bodies of a megabyte are split and unescaped with.
 enum ByteSearch {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let highs: UInt64 = 0x8080_8080_8080_8080
@@ -12,15 +18,8 @@ enum ByteSearch {
     ///   - end: Where to stop.
     /// - Returns: The offset; `end` where there is none.
     static func offset(of byte: UInt8, in base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
-        let raw = UnsafeRawPointer(base)
-        let pattern = UInt64(byte) &* ones
-        var offset = start
-        while end &- offset >= 8 {
-            if hasZero(raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self) ^ pattern) { break }
-            offset &+= 8
-        }
-        while offset < end, base[offset] != byte { offset &+= 1 }
-        return offset
+        guard start < end, let found = memchr(base + start, Int32(byte), end &- start) else { return end }
+        return UnsafeRawPointer(base).distance(to: found)
     }
 
     /// Whether one of eight bytes is `+` or `%`.

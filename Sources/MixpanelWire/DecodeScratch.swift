@@ -29,10 +29,29 @@ final class DecodeScratch: @unchecked Sendable {
         var keyCount: Int
     }
 
+    /// A key of `properties` as an earlier record of the body had it, at the same place among its keys.
+    struct FamiliarKey {
+        /// Where its opening quote stands in the text.
+        var start: UInt32 = 0
+        /// The bytes from that quote to the colon, both counted; zero for a key that is not to be recognised.
+        var count: UInt32 = 0
+        var hash: UInt32 = 0
+        /// The raw value of its `KnownField`; 255 for none.
+        var field: UInt8 = 255
+        var isTakenOut = false
+        /// Where the pair starts in the output, where the record that is read has the key too.
+        var pairStart = 0
+    }
+
+    /// How many keys of a record are recognised in the next one.
+    static let familiarCapacity = 256
+
     /// The deepest nesting that is read anywhere in a record; deeper is one bad record (P 6.1).
     static let depthLimit = 64
-    /// How many ids of one record are held beside one another, and the last token.
-    static let idSlots = 6
+    /// How many ids of one record are held beside one another, with the one that has a prefix, and the last token.
+    static let idSlots = 7
+    /// The slot of an id that was given a prefix.
+    static let prefixedSlot = 5
     /// Room for one id with a prefix, and for writes of eight bytes at a time.
     static let idSlotBytes = 1024 + 32
 
@@ -43,6 +62,7 @@ final class DecodeScratch: @unchecked Sendable {
     let frames: UnsafeMutablePointer<Frame>
     private(set) var keys: UnsafeMutablePointer<Key>
     private(set) var keyCapacity: Int
+    let familiarKeys: UnsafeMutablePointer<FamiliarKey>
     let values: UnsafeMutablePointer<ValueReference>
     let ids: UnsafeMutablePointer<UInt8>
 
@@ -53,6 +73,8 @@ final class DecodeScratch: @unchecked Sendable {
         frames.initialize(repeating: Frame(), count: Self.depthLimit + 1)
         keyCapacity = 0
         keys = .allocate(capacity: 1)
+        familiarKeys = .allocate(capacity: Self.familiarCapacity)
+        familiarKeys.initialize(repeating: FamiliarKey(), count: Self.familiarCapacity)
         values = .allocate(capacity: KnownField.count)
         values.initialize(repeating: ValueReference(), count: KnownField.count)
         ids = .allocate(capacity: Self.idSlots * Self.idSlotBytes)
@@ -62,6 +84,7 @@ final class DecodeScratch: @unchecked Sendable {
         output.deallocate()
         frames.deallocate()
         keys.deallocate()
+        familiarKeys.deallocate()
         values.deallocate()
         ids.deallocate()
     }

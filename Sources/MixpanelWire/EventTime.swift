@@ -19,6 +19,7 @@ enum EventTime: Equatable {
     /// - Parameter text: The number's text.
     /// - Returns: The time; nil for any other text.
     static func simple(_ text: UnsafeBufferPointer<UInt8>) -> EventTime? {
+        if let digits = digits(text) { return .milliseconds(digits < leastMilliseconds ? digits * 1000 : digits) }
         var whole: Int64 = 0
         var fraction: Int64 = 0
         var fractionDigits = -1
@@ -42,6 +43,17 @@ enum EventTime: Equatable {
         guard whole < leastMilliseconds else { return .milliseconds(whole) }
         for _ in max(fractionDigits, 0)..<max(3, fractionDigits) { fraction *= 10 }
         return .milliseconds(whole * 1000 + fraction)
+    }
+
+    /// The number that a few digits, and nothing else, stand for.
+    private static func digits(_ text: UnsafeBufferPointer<UInt8>) -> Int64? {
+        guard 1...17 ~= text.count else { return nil }
+        var value: Int64 = 0
+        for byte in text {
+            guard byte &- 0x30 < 10 else { return nil }
+            value = value &* 10 &+ Int64(byte &- 0x30)
+        }
+        return value
     }
 
     /// Reads any JSON number.

@@ -14,7 +14,7 @@ struct RecordChecks {
 
 /// What becomes of a record that is in order.
 enum RecordVerdict {
-    case stored(EventBatch.Event)
+    case stored
     case updated(ProfileUpdate)
     /// In order, and not to be stored.
     case dropped(ProjectID)
@@ -40,11 +40,15 @@ extension RecordReader {
     /// - Parameters:
     ///   - checks: What to check.
     ///   - projects: Which project the record belongs to.
+    ///   - index: The record's place in its request.
+    ///   - events: Where the record's event goes, if it is to be stored.
     /// - Returns: What becomes of the record.
     /// - Throws: The first rejection.
     mutating func verdict(
         _ checks: RecordChecks,
-        _ projects: ProjectSelection
+        _ projects: ProjectSelection,
+        index: Int,
+        into events: inout [EventBatch.Event]
     ) throws(RecordRejection) -> RecordVerdict {
         let name = try eventName(checks)
         guard properties == .object else { throw .propertiesNotAnObject }
@@ -64,19 +68,20 @@ extension RecordReader {
         // P 6.4-1: the three verbs need neither time nor insert id, in a Legacy project too.
         let isStrict = checks.isStrict && verb == nil
         // A Legacy project's `$identify` and `$merge` are plain events (P 9-1).
-        let stated = selected.system == .legacy && verb != .alias ? nil : verb
+        let stated = selected.system.isLegacy && verb != .alias ? nil : verb
         var ids = RecordIDs()
         if let stated { ids = try self.ids(of: stated) }
 
         let milliseconds = try time(checks, isStrict: isStrict)
         if isStrict { try checkDistinctID(selected.system) }
-        if stated == nil { ids = try plainIDs(selected.system) }
+        if stated == nil { try plainIDs(selected.system, &ids) }
         let insert = try insertID(isStrict: isStrict)
 
         guard recordBytes < limits.eventBytes else { throw .recordTooLarge(limits.eventBytes) }
         guard let name, name.count <= limits.eventNameBytes else { throw .eventNameTooLong(limits.eventNameBytes) }
         if let limitRejection { throw limitRejection }
-        return .stored(event(selected.project, name, ids, insert, milliseconds))
+        events.append(event(selected.project, name, ids, insert, milliseconds, index: index))
+        return .stored
     }
 
     /// The event's name; nil for one that is too long to be looked at, which is a matter of the last check.
@@ -148,7 +153,7 @@ extension RecordReader {
     ///
     /// A Simplified event needs `distinct_id` only where it has neither of the other two.
     private func checkDistinctID(_ system: IdentitySystem) throws(RecordRejection) {
-        if system == .simplified {
+        if case .simplified = system {
             let ids = try simplifiedIDs(usesDistinctID: false)
             if ids.filed != nil { return }
         }
@@ -183,5 +188,13 @@ extension RecordReader {
         let value = value(.insertID)
         if let id = try? readID(value, slot: 0, replacesSurrogates: true) { return Array(id.bytes.prefix(255)) }
         return []
+    }
+}
+
+extension IdentitySystem {
+    /// Told by the case: `==` goes by the raw values, which are text.
+    fileprivate var isLegacy: Bool {
+        if case .legacy = self { return true }
+        return false
     }
 }

@@ -82,7 +82,10 @@ extension RecordReader {
                 if frames[depth].elements == limit {
                     breakLimit(.tooManyElements(propertyPath, limit, isObject: isObject))
                 }
-                if isObject { enterKey(depth, field: 255) }
+                if isObject {
+                    let key = output + frames[depth].pairStart + 1
+                    enterKey(depth, hash: keyHash(key, frames[depth].keyCount), field: 255)
+                }
             }
             let next = byte(at: cursor)
             if next == UInt8(ascii: ",") {
@@ -130,13 +133,17 @@ extension RecordReader {
     /// Enters the key of a pair that was copied, and marks a former pair of the same key as dropped (P 2-11).
     ///
     /// Keys are compared as copied: escapes are normalised there, so equal keys are equal bytes.
+    ///
+    /// - Parameters:
+    ///   - depth: The depth of the object; zero for `properties`.
+    ///   - hash: The key's hash.
+    ///   - field: The raw value of the key's `KnownField`; 255 for none.
     @inline(__always)
-    mutating func enterKey(_ depth: Int, field: UInt8) {
+    mutating func enterKey(_ depth: Int, hash: UInt32, field: UInt8) {
         // Past its limits a record is refused, so what it would have repeated does not matter.
         guard limitRejection == nil else { return }
         let pairStart = frames[depth].pairStart
         let keyCount = frames[depth].keyCount
-        let hash = keyHash(output + pairStart + 1, keyCount)
         let bit: UInt64 = 1 << UInt64(hash & 63)
         if frames[depth].filter & bit != 0 {
             for other in frames[depth].firstKey..<keyTop
@@ -180,7 +187,7 @@ extension RecordReader {
 
 /// A hash of a key's bytes, which may be read eight at a time past their end.
 @inline(__always)
-private func keyHash(_ key: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
+func keyHash(_ key: UnsafePointer<UInt8>, _ count: Int) -> UInt32 {
     let raw = UnsafeRawPointer(key)
     var hash = UInt64(truncatingIfNeeded: count) &* 0x9E37_79B9_7F4A_7C15
     var offset = 0

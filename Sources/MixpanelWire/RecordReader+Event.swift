@@ -7,9 +7,11 @@ extension RecordReader {
         _ name: IDText,
         _ ids: RecordIDs,
         _ insertID: (text: IDText, isUsable: Bool)?,
-        _ time: Int64
+        _ time: Int64,
+        index: Int
     ) -> EventBatch.Event {
         var event = EventBatch.Event(project: project)
+        event.recordIndex = UInt32(truncatingIfNeeded: index)
         if ids.deviceProperty != nil || ids.userProperty != nil { replaceIDProperties(ids) }
         closeProperties()
         event.properties = EventBatch.Slice(offset: sliceBase + outputStart, count: used - outputStart)
@@ -40,6 +42,7 @@ extension RecordReader {
 
     /// Takes `$device_id` and `$user_id` out of the open copy and adds what the event resolved to (P 8-1).
     private mutating func replaceIDProperties(_ ids: RecordIDs) {
+        stopFollowing(pairCount)
         for key in 0..<keyTop {
             let field = keys[key].field
             guard field == KnownField.deviceID.rawValue || field == KnownField.userID.rawValue else { continue }

@@ -71,13 +71,17 @@ extension RecordReader {
 
     /// The ids of an event that is no verb.
     ///
-    /// - Parameter system: The project's identity system.
-    /// - Returns: The ids; none for an event of nobody.
+    /// - Parameters:
+    ///   - system: The project's identity system.
+    ///   - ids: Set to the ids; left as they are for an event of nobody.
     /// - Throws: The rejection of a record whose id is too long or no UTF-8.
-    func plainIDs(_ system: IdentitySystem) throws(RecordRejection) -> RecordIDs {
-        if system == .simplified { return try simplifiedIDs(usesDistinctID: true) }
-        let sent = try optionalID(.distinctID, slot: 0)
-        return RecordIDs(sent: sent, filed: sent)
+    func plainIDs(_ system: IdentitySystem, _ ids: inout RecordIDs) throws(RecordRejection) {
+        if case .simplified = system {
+            ids = try simplifiedIDs(usesDistinctID: true)
+        } else if let sent = try optionalID(.distinctID, slot: 0) {
+            ids.sent = sent
+            ids.filed = sent
+        }
     }
 
     /// P 8-1, 8-5, 8-6, 8-10.
@@ -109,6 +113,15 @@ extension RecordReader {
         }
         return ids
     }
+
+    /// An id with a prefix.
+    private func withPrefix(_ id: IDText, _ prefix: StaticString) -> IDText {
+        let length = prefix.utf8CodeUnitCount
+        let start = scratch.ids + DecodeScratch.prefixedSlot * DecodeScratch.idSlotBytes
+        start.update(from: prefix.utf8Start, count: length)
+        (start + length).update(from: id.start, count: id.count)
+        return IDText(start: start, count: id.count + length)
+    }
 }
 
 /// An id, unless it stands for nobody (P 8-10).
@@ -125,12 +138,4 @@ private func withoutPrefix(_ id: IDText, _ prefix: StaticString) -> IDText {
     guard hasPrefix(id, prefix) else { return id }
     let length = prefix.utf8CodeUnitCount
     return IDText(start: id.start + length, count: id.count - length)
-}
-
-/// An id with a prefix, written into the room before it.
-private func withPrefix(_ id: IDText, _ prefix: StaticString) -> IDText {
-    let length = prefix.utf8CodeUnitCount
-    let start = id.start - length
-    start.update(from: prefix.utf8Start, count: length)
-    return IDText(start: start, count: id.count + length)
 }

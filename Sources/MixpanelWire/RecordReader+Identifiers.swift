@@ -1,8 +1,8 @@
 import IdentityEngine
 
-/// An id that was read: its bytes, unescaped, in the reader's scratch memory.
+/// An id that was read: its bytes, unescaped, in the text or in the reader's scratch memory.
 struct IDText {
-    var start: UnsafeMutablePointer<UInt8>
+    var start: UnsafePointer<UInt8>
     var count: Int
 
     var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
@@ -24,9 +24,6 @@ enum IDFault: Error {
 }
 
 extension RecordReader {
-    /// Room before an id's bytes, for a prefix.
-    private static var prefixRoom: Int { 16 }
-
     /// A known field's value.
     func value(_ field: KnownField) -> ValueReference { values[Int(field.rawValue)] }
 
@@ -34,7 +31,7 @@ extension RecordReader {
     ///
     /// - Parameters:
     ///   - value: The value, which is not missing.
-    ///   - slot: Where to put the bytes. What another read put there is lost.
+    ///   - slot: Where to put the bytes if they are not as they stand in the text. What another read put there is lost.
     ///   - replacesSurrogates: Whether half a surrogate pair becomes U+FFFD, for texts that are not ids.
     /// - Returns: The id, which may be empty.
     /// - Throws: Why it is no id.
@@ -43,14 +40,13 @@ extension RecordReader {
         slot: Int,
         replacesSurrogates: Bool = false
     ) throws(IDFault) -> IDText {
-        let start = scratch.ids + slot * DecodeScratch.idSlotBytes + Self.prefixRoom
         let limit = DistinctID.sizeLimitBytes
+        if value.kind == .string {
+            guard value.end - value.start <= limit else { throw .tooLong }
+            return IDText(start: base + value.start, count: value.end - value.start)
+        }
+        let start = scratch.ids + slot * DecodeScratch.idSlotBytes
         switch value.kind {
-        case .string:
-            let length = value.end - value.start
-            guard length <= limit else { throw .tooLong }
-            start.update(from: base + value.start, count: length)
-            return IDText(start: start, count: length)
         case .escapedString:
             return IDText(start: start, count: try readEscaped(value, start, limit, replacesSurrogates))
         case .number:

@@ -26,10 +26,15 @@ extension RecordReader {
         while true {
             guard byte(at: cursor) == UInt8(ascii: "\"") else { throw .syntax }
             let mark = used
-            try copyString(at: cursor, textLimit: .max)
-            let isEvent = WireName.event.equals(output + mark + 1, used - mark - 2)
-            let isProperties = WireName.properties.equals(output + mark + 1, used - mark - 2)
-            used = mark
+            var isEvent = isKey(WireName.event)
+            var isProperties = !isEvent && isKey(WireName.properties)
+            if !isEvent, !isProperties {
+                // It may still be one of the two, spelt with escapes.
+                try copyString(at: cursor, textLimit: .max)
+                isEvent = WireName.event.equals(output + mark + 1, used - mark - 2)
+                isProperties = WireName.properties.equals(output + mark + 1, used - mark - 2)
+                used = mark
+            }
             guard byte(at: cursor + 1) == UInt8(ascii: ":") else { throw .syntax }
             cursor += 2
             if isProperties {
@@ -51,6 +56,15 @@ extension RecordReader {
         }
     }
 
+    /// Whether the string at the cursor is a key, spelt without escapes and with its colon right behind it.
+    @inline(__always)
+    private func isKey(_ name: StaticString) -> Bool {
+        let start = position(cursor) &+ 1
+        let end = start &+ name.utf8CodeUnitCount
+        return position(cursor &+ 1) == end &+ 1 && base[end] == UInt8(ascii: "\"")
+            && name.equals(base + start, end &- start)
+    }
+
     /// Reads the value of `properties`.
     ///
     /// Its copy stays open: without its closing bracket, with repeated keys still in it.
@@ -68,55 +82,29 @@ extension RecordReader {
             cursor += 1
             return
         }
-        var pairs = 0
+        var place = 0
         while true {
-            try readProperty()
-            pairs += 1
-            if pairs == limits.properties { breakLimit(.tooManyProperties(limits.properties)) }
-            switch byte(at: cursor) {
-            case UInt8(ascii: ","): cursor += 1
-            case UInt8(ascii: "}"):
-                cursor += 1
-                return
-            default: throw .syntax
-            }
+            if isFollowing, readFamiliarPairs(&place) { break }
+            try readPair(place)
+            place += 1
+            if place == limits.properties { breakLimit(.tooManyProperties(limits.properties)) }
+            let follower = byte(at: cursor)
+            cursor += 1
+            if follower == UInt8(ascii: "}") { break }
+            guard follower == UInt8(ascii: ",") else { throw .syntax }
         }
+        pairCount = place
+        if !isFollowing { noteDistinctKeys(place) }
     }
 
     /// Drops what an earlier record, or an earlier `properties` of this one, left in the buffers.
     private mutating func forgetProperties() {
-        for field in 0..<KnownField.count { values[field] = ValueReference() }
+        for field in 0..<KnownField.count { values[field].kind = .absent }
         keyTop = 0
         frames[0] = DecodeScratch.Frame(isObject: true)
         limitRejection = nil
-    }
-
-    /// Reads one pair of `properties` and decides whether the copy keeps it.
-    @inline(__always)
-    private mutating func readProperty() throws(RecordFault) {
-        guard byte(at: cursor) == UInt8(ascii: "\"") else { throw .syntax }
-        let pairStart = used
-        try copyString(at: cursor, textLimit: .max)
-        let keyCount = used - pairStart - 2
-        guard byte(at: cursor + 1) == UInt8(ascii: ":") else { throw .syntax }
-        put(UInt8(ascii: ":"))
-        cursor += 2
-        let field = KnownField.named(output + pairStart + 1, keyCount)
-        frames[0].pairStart = pairStart
-        frames[0].keyCount = keyCount
-        let textLimit = field?.isID == true ? Int.max : limits.textScalars
-        let value = try copyValue(depthLimit: limits.nestingDepth, textLimit: textLimit, isChecked: true)
-        put(UInt8(ascii: ","))
-        guard let field else {
-            enterKey(0, field: 255)
-            return
-        }
-        values[Int(field.rawValue)] = value
-        if field.isTakenOut {
-            used = pairStart
-        } else {
-            enterKey(0, field: field.rawValue)
-        }
+        isFollowing = true
+        pairCount = 0
     }
 
     /// Closes the copy of `properties`, without the pairs that were dropped.

@@ -11,33 +11,47 @@ extension RecordReader {
     mutating func copyString(at cursor: Int, textLimit: Int) throws(RecordFault) -> ValueReference {
         let start = position(cursor) &+ 1
         let end = try closingQuote(start, position(cursor &+ 1))
-        let length = end &- start
-        let target = UnsafeMutableRawPointer(output + used)
-        target.storeBytes(of: UInt8(ascii: "\""), as: UInt8.self)
-        let source = UnsafeRawPointer(base + start)
-        var special: UInt64 = 0
-        var offset = 0
-        while length &- offset >= 8 {
-            let word = source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            target.storeBytes(of: word, toByteOffset: offset &+ 1, as: UInt64.self)
-            special |= specialBytes(word)
-            offset &+= 8
-        }
-        let rest = length &- offset
-        if rest > 0 {
-            let word =
-                start &+ offset &+ 8 <= count
-                ? source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-                : lastWord(start &+ offset, rest)
-            target.storeBytes(of: word, toByteOffset: offset &+ 1, as: UInt64.self)
-            special |= specialBytes(word) & ((1 << UInt64(truncatingIfNeeded: rest &* 8)) &- 1)
-        }
-        if special != 0 || length > textLimit {
+        guard end &- start <= textLimit, isPlain(start, end) else {
             return try copyEscapedString(start, end, cursor, textLimit: textLimit)
         }
-        target.storeBytes(of: UInt8(ascii: "\""), toByteOffset: length &+ 1, as: UInt8.self)
-        used &+= length &+ 2
+        copyBytes(start &- 1, end &+ 1)
         return ValueReference(kind: .string, start: start, end: end, cursor: cursor)
+    }
+
+    /// Copies bytes of the text as they are: a few of them sixteen at a time, where the text goes on for as many.
+    @inline(__always)
+    mutating func copyBytes(_ start: Int, _ end: Int) {
+        let length = end &- start
+        let target = output + used
+        used &+= length
+        guard length <= 64, end <= lastWideStart else { return target.update(from: base + start, count: length) }
+        let source = UnsafeRawPointer(base + start)
+        var offset = 0
+        repeat {
+            let piece = source.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self)
+            UnsafeMutableRawPointer(target).storeBytes(of: piece, toByteOffset: offset, as: SIMD2<UInt64>.self)
+            offset &+= 16
+        } while offset < length
+    }
+
+
+    /// Whether a string is copied as it stands: it has no escape, and what may not stand in a string is not in it.
+    @inline(__always)
+    mutating func isPlain(_ start: Int, _ end: Int) -> Bool {
+        if start >= plainStart, end <= plainEnd { return true }
+        return isPlainAfterSearch(start, end)
+    }
+
+    /// Looks for the next backslash, and says whether it stands past a string.
+    @inline(never)
+    mutating func isPlainAfterSearch(_ start: Int, _ end: Int) -> Bool {
+        // simdjson takes no text with a control character in a string; our own scan does.
+        guard !scratch.index.isOwnScan else { return false }
+        // A record that is left and read again may have this look at the same bytes again, so it never looks far.
+        let limit = min(count, max(end, start &+ 16 * 1024))
+        plainStart = start
+        plainEnd = ByteSearch.offset(of: UInt8(ascii: "\\"), in: base, from: start, to: limit)
+        return end <= plainEnd
     }
 
     /// The offset of the quote that ends a string: the last byte before the next structural position but for white
@@ -52,13 +66,6 @@ extension RecordReader {
             end &-= 1
         }
         throw .syntax
-    }
-
-    /// The last bytes of the text, as a word.
-    private func lastWord(_ start: Int, _ length: Int) -> UInt64 {
-        var word: UInt64 = 0
-        for index in 0..<length { word |= UInt64(base[start + index]) << UInt64(index * 8) }
-        return word
     }
 
     /// Copies a string byte by byte: one with escapes, or one that may be too long.
@@ -148,31 +155,42 @@ extension RecordReader {
     mutating func copyNumber() throws(RecordFault) -> ValueReference {
         let start = position(cursor)
         let next = position(cursor + 1)
-        var end = start
-        func peek() -> UInt8 { end < next ? base[end] : 0 }
-        func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
-        if peek() == UInt8(ascii: "-") { end &+= 1 }
-        guard isDigit(peek()) else { throw .syntax }
-        if peek() == UInt8(ascii: "0") {
-            end &+= 1
-        } else {
-            while isDigit(peek()) { end &+= 1 }
-        }
-        if peek() == UInt8(ascii: ".") {
-            end &+= 1
-            guard isDigit(peek()) else { throw .syntax }
-            while isDigit(peek()) { end &+= 1 }
-        }
-        if peek() | 0x20 == UInt8(ascii: "e") {
-            end &+= 1
-            if peek() == UInt8(ascii: "+") || peek() == UInt8(ascii: "-") { end &+= 1 }
-            guard isDigit(peek()) else { throw .syntax }
-            while isDigit(peek()) { end &+= 1 }
-        }
+        let end = Self.endOfNumber(start) { $0 < next ? base[$0] : 0 }
+        guard end > start else { throw .syntax }
         try checkSpace(end, next)
-        for index in start..<end { output[used &+ index &- start] = base[index] }
-        used &+= end &- start
+        copyBytes(start, end)
         return ValueReference(kind: .number, start: start, end: end, cursor: cursor)
+    }
+
+    /// The offset past a number; that of its start where it is none.
+    ///
+    /// - Parameters:
+    ///   - start: Where it starts.
+    ///   - byte: The byte at an offset. It is never asked for more than one past the number.
+    /// - Returns: The offset.
+    @inline(__always)
+    static func endOfNumber(_ start: Int, _ byte: (Int) -> UInt8) -> Int {
+        func isDigit(_ offset: Int) -> Bool { byte(offset) &- UInt8(ascii: "0") < 10 }
+        var end = start
+        if byte(end) == UInt8(ascii: "-") { end &+= 1 }
+        guard isDigit(end) else { return start }
+        let leadingZeros = byte(end) == UInt8(ascii: "0")
+        end &+= 1
+        if !leadingZeros {
+            while isDigit(end) { end &+= 1 }
+        }
+        if byte(end) == UInt8(ascii: ".") {
+            end &+= 1
+            guard isDigit(end) else { return start }
+            while isDigit(end) { end &+= 1 }
+        }
+        if byte(end) | 0x20 == UInt8(ascii: "e") {
+            end &+= 1
+            if byte(end) == UInt8(ascii: "+") || byte(end) == UInt8(ascii: "-") { end &+= 1 }
+            guard isDigit(end) else { return start }
+            while isDigit(end) { end &+= 1 }
+        }
+        return end
     }
 
     /// Copies the literal at the cursor.
@@ -185,7 +203,7 @@ extension RecordReader {
         let next = position(cursor + 1)
         guard end <= next, text.equals(base + start, end - start) else { throw .syntax }
         try checkSpace(end, next)
-        for index in start..<end { put(base[index]) }
+        copyBytes(start, end)
         return ValueReference(kind: kind, start: start, end: end, cursor: cursor)
     }
 
@@ -198,16 +216,6 @@ extension RecordReader {
             index &+= 1
         }
     }
-}
-
-/// Nonzero where one of eight bytes is a backslash or a control character; exact in the lowest such byte and below.
-@inline(__always)
-private func specialBytes(_ word: UInt64) -> UInt64 {
-    let high: UInt64 = 0x8080_8080_8080_8080
-    let other = word ^ 0x5C5C_5C5C_5C5C_5C5C
-    let isBackslash = (other &- 0x0101_0101_0101_0101) & ~other
-    let isControl = (word &- 0x2020_2020_2020_2020) & ~word
-    return (isBackslash | isControl) & high
 }
 
 /// Writes a scalar's UTF-8.

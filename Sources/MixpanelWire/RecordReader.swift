@@ -23,6 +23,22 @@ struct RecordReader: ~Copyable {
     let keys: UnsafeMutablePointer<DecodeScratch.Key>
     /// How many keys are held, of all open objects.
     var keyTop = 0
+    /// Up to here sixteen bytes of the text can be read at once.
+    let lastWideStart: Int
+    /// Up to here, as an index of `positions`.
+    let wideCursorEnd: Int
+    /// Between these offsets of the text there is no backslash.
+    var plainStart = 0
+    var plainEnd = 0
+    /// The keys of an earlier record, by place.
+    let familiarKeys: UnsafeMutablePointer<DecodeScratch.FamiliarKey>
+    /// How many of them, from the first on, are of this body.
+    var familiarCount = 0
+    /// How many of those, from the first on, are known to differ from one another.
+    var distinctCount = 0
+    /// Whether every key of the record so far is the familiar one of its place, and one that is known to differ from
+    /// those before it.
+    var isFollowing = true
     /// The known fields of the record.
     let values: UnsafeMutablePointer<ValueReference>
 
@@ -39,6 +55,8 @@ struct RecordReader: ~Copyable {
     var recordBytes = 0
     var event = ValueReference()
     var properties = ValueReference.Kind.absent
+    /// How many pairs `properties` has.
+    var pairCount = 0
     var isEmptyRecord = false
     /// What was found in a profile update.
     var update = UpdateParts()
@@ -68,6 +86,7 @@ struct RecordReader: ~Copyable {
         self.sliceBase = sliceBase
         self.base = base
         self.count = text.count
+        lastWideStart = text.count - 16
         self.positions = positions
         // The buffers are sized by these, so no setting may lie outside what they can be sized for.
         var limits = limits
@@ -76,10 +95,14 @@ struct RecordReader: ~Copyable {
         limits.nestedKeys = max(limits.nestedKeys, 1)
         self.limits = limits
         cursorEnd = scratch.index.count
+        var wideEnd = cursorEnd
+        while wideEnd > 0, Int(positions[wideEnd - 1]) > lastWideStart { wideEnd -= 1 }
+        wideCursorEnd = wideEnd
         scratch.growKeys(toHold: limits.properties + limits.nestingDepth * limits.nestedKeys)
         output = scratch.output
         frames = scratch.frames
         keys = scratch.keys
+        familiarKeys = scratch.familiarKeys
         values = scratch.values
     }
 
@@ -100,7 +123,7 @@ struct RecordReader: ~Copyable {
 
     /// Makes room for more bytes than the text that is still to be read can give.
     mutating func reserve(_ more: Int) {
-        // A copy is never longer than its source, but for a closing bracket; writes go eight bytes at a time.
+        // A copy is never longer than its source, but for a closing bracket; writes go sixteen bytes at a time.
         let needed = used + more + (count - position(recordCursor)) + 64
         guard needed > scratch.outputCapacity else { return }
         scratch.growOutput(toHold: needed, keeping: used)

@@ -1,14 +1,17 @@
 /// The texts that stand for nobody, so that no event may be joined by them (P 6.3).
 enum ReservedID {
-    private static let values: [StaticString] = [
-        "00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined",
+    private static let nilUUID: StaticString = "00000000-0000-0000-0000-000000000000"
+    private static let words: [StaticString] = [
+        "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined",
         "unknown", "<nil>", "0", "-1", "true", "false", "[]", "{}",
     ]
 
     /// Whether an id is reserved, in any case, not trimmed (P 6.3-1).
     static func contains(_ id: UnsafeBufferPointer<UInt8>) -> Bool {
         switch id.count {
-        case 1...5, 7, 9, 36: values.contains { equalsFolded($0, id) }
+        case 1...5, 7, 9: words.contains { equalsFolded($0, id) }
+        // Nearly every id of this length is a UUID, and no word.
+        case 36: id[0] == UInt8(ascii: "0") && nilUUID.bytes.elementsEqual(id)
         default: false
         }
     }

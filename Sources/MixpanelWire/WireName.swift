@@ -47,6 +47,10 @@ enum WireName {
     /// What marks an id as a device's, in a Simplified project and in current SDKs (P 3.1-2, 8-1).
     static let devicePrefix: StaticString = "$device:"
 
+    static let `true`: StaticString = "true"
+    static let `false`: StaticString = "false"
+    static let null: StaticString = "null"
+
     /// The key of our own queries that name several ids.
     static let queriedIDs: StaticString = "distinct_ids"
 }
