@@ -34,7 +34,6 @@ extension RecordReader {
         } while offset < length
     }
 
-
     /// Whether a string is copied as it stands: it has no escape, and what may not stand in a string is not in it.
     @inline(__always)
     mutating func isPlain(_ start: Int, _ end: Int) -> Bool {

@@ -104,6 +104,42 @@ struct RandomDecodeTests {
     }
 
     @Test(.timeLimit(.minutes(1)))
+    func `records of one body are read as each would be alone`() {
+        let decoder = EventDecoder()
+        forAWhile { random, seed in
+            let records = SimilarRecords.records(&random)
+            let isLines = random.oneIn(2)
+            let endpoint: EventBatch.Endpoint = random.oneIn(2) ? .track : .import
+            let project = random.pick([Project.original, Project.simplified, Project.legacy])
+            var limits = WireLimits()
+            if random.oneIn(4) { limits.properties = 6 }
+            if random.oneIn(4) { limits.textScalars = 9 }
+            func read(_ records: [String]) -> Decoded {
+                let body = isLines ? records.joined(separator: "\n") : "[" + records.joined(separator: ",") + "]"
+                var batch = EventBatch(
+                    origin: EventBatch.Origin(endpoint: endpoint, principal: "test"), receivedMilliseconds: now)
+                let result = decoder.decode(
+                    Payload(json: Array(body.utf8), isLines: isLines), into: &batch,
+                    projects: .fixed(project, mayMerge: true), strict: endpoint == .import, nowMilliseconds: now,
+                    limits: limits)
+                return Decoded(result: result, batch: batch)
+            }
+            let together = read(records)
+            let alone = records.map { read([$0]) }
+            let body = records.joined(separator: "\n")
+            #expect(together.lines == alone.flatMap(\.lines), "seed \(seed): \(body)")
+            #expect(
+                together.rejections.map { $0.drop { $0 != " " } }
+                    == alone.flatMap { $0.rejections.map { $0.drop { $0 != " " } } }, "seed \(seed): \(body)")
+            #expect(
+                together.batch.events.map { Int($0.recordIndex) }
+                    == alone.indices.filter { !alone[$0].batch.events.isEmpty }, "seed \(seed): \(body)")
+            let violation = DecodeInvariants.violation(together.result, together.batch)
+            #expect(violation == nil, "seed \(seed): \(body)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
     func `no broken body breaks a promise of the decoder`() {
         let decoder = EventDecoder()
         forAWhile { random, seed in
