@@ -80,12 +80,11 @@ enum Base64 {
         return true
     }
 
-    /// Writes the three bytes of four digits.
+    /// Writes the three bytes of four digits, and one more that does not count: there is room for three past the last.
     @inline(__always)
     private static func write(_ word: UInt32, to target: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) {
-        target[count] = UInt8(truncatingIfNeeded: word >> 16)
-        target[count &+ 1] = UInt8(truncatingIfNeeded: word >> 8)
-        target[count &+ 2] = UInt8(truncatingIfNeeded: word)
+        let bytes = (word << 8).bigEndian
+        UnsafeMutableRawBufferPointer(target).storeBytes(of: bytes, toByteOffset: count, as: UInt32.self)
         count &+= 3
     }
 }

@@ -185,8 +185,10 @@ struct BodyWalk {
         into batch: inout EventBatch
     ) throws(Unreadable) {
         let end = reader.cursorEnd
+        var lineCount = 0
         while reader.cursor < end {
-            let lineEnd = endOfLine(reader, end)
+            let lineEnd = endOfLine(reader, end, likely: reader.cursor &+ lineCount)
+            lineCount = lineEnd &- reader.cursor
             reader.cursorEnd = lineEnd
             try readRecord(&reader, into: &batch) {
                 $0.cursor == lineEnd
@@ -198,11 +200,19 @@ struct BodyWalk {
     }
 
     /// The first cursor past the line that the reader is in.
-    private func endOfLine(_ reader: borrowing RecordReader, _ end: Int) -> Int {
+    ///
+    /// - Parameters:
+    ///   - reader: The reader.
+    ///   - end: The cursor past the last line.
+    ///   - likely: Where the line ends if it has as many positions as the one before: as good a place as any to search
+    ///     from, and often the right one.
+    /// - Returns: The cursor.
+    private func endOfLine(_ reader: borrowing RecordReader, _ end: Int, likely: Int) -> Int {
         let start = reader.position(reader.cursor)
         let newline = ByteSearch.offset(of: 0x0A, in: reader.base, from: start, to: text.count)
-        var cursor = reader.cursor
-        while cursor < end, reader.position(cursor) < newline { cursor += 1 }
+        var cursor = min(likely, end)
+        while cursor > reader.cursor, reader.position(cursor &- 1) >= newline { cursor &-= 1 }
+        while cursor < end, reader.position(cursor) < newline { cursor &+= 1 }
         return cursor
     }
 

@@ -22,12 +22,17 @@ enum ByteSearch {
         return UnsafeRawPointer(base).distance(to: found)
     }
 
-    /// Whether one of eight bytes is `+` or `%`.
+    /// How many of eight bytes, as they were loaded, stand before the first `+` or `%`.
     @inline(__always)
-    static func hasEncoding(_ word: UInt64) -> Bool {
-        hasZero(word ^ (UInt64(UInt8(ascii: "%")) &* ones)) || hasZero(word ^ (UInt64(UInt8(ascii: "+")) &* ones))
+    static func plainCount(_ word: UInt64) -> Int {
+        // Bytes are counted from the least, which is the first where numbers are little-endian.
+        let word = word.littleEndian
+        let special =
+            zeros(word ^ (UInt64(UInt8(ascii: "%")) &* ones)) | zeros(word ^ (UInt64(UInt8(ascii: "+")) &* ones))
+        return special.trailingZeroBitCount / 8
     }
 
+    /// Nonzero where one of eight bytes is zero; exact in the lowest such byte and below.
     @inline(__always)
-    private static func hasZero(_ word: UInt64) -> Bool { (word &- ones) & ~word & highs != 0 }
+    private static func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & highs }
 }

@@ -84,36 +84,53 @@ package struct QueryItems: Sendable {
         _ sourceCount: Int,
         into target: UnsafeMutablePointer<UInt8>
     ) -> Int {
+        let raw = UnsafeRawPointer(source)
+        // Before here, eight bytes and what an encoded byte among them needs can be read without a look at the end.
+        let wideEnd = sourceCount &- 16
         var read = 0
         var written = 0
-        while read < sourceCount {
-            // What is written is never ahead of what is read, so there is room for eight bytes where eight are left.
-            while sourceCount &- read >= 8 {
-                let word = UnsafeRawPointer(source).loadUnaligned(fromByteOffset: read, as: UInt64.self)
-                guard !ByteSearch.hasEncoding(word) else { break }
+        return hexDigits.withUnsafeBufferPointer { digits in
+            while read < wideEnd {
+                // What is written is never ahead of what is read, so there is room for eight bytes where eight are left.
+                let word = raw.loadUnaligned(fromByteOffset: read, as: UInt64.self)
                 UnsafeMutableRawPointer(target).storeBytes(of: word, toByteOffset: written, as: UInt64.self)
-                read &+= 8
-                written &+= 8
+                let plain = ByteSearch.plainCount(word)
+                read &+= plain
+                written &+= plain
+                guard plain < 8 else { continue }
+                // Encoded bytes come in rows.
+                repeat {
+                    let encoded = decodedByte(source + read, digits)
+                    target[written] = encoded.byte
+                    written &+= 1
+                    read &+= encoded.count
+                } while read < wideEnd && source[read] == UInt8(ascii: "%")
             }
-            // Past an encoded byte there are often more: eight bytes one by one, then by eight again.
-            let end = min(read &+ 8, sourceCount)
-            while read < end {
-                var byte = source[read]
-                read &+= 1
-                if byte == UInt8(ascii: "+") {
-                    byte = UInt8(ascii: " ")
-                } else if byte == UInt8(ascii: "%"), read &+ 1 < sourceCount,
-                    let high = hexDigit(source[read]), let low = hexDigit(source[read &+ 1])
-                {
-                    byte = high << 4 | low
-                    read &+= 2
-                }
-                target[written] = byte
+            while read < sourceCount {
+                let isWhole = sourceCount &- read > 2 || source[read] != UInt8(ascii: "%")
+                let encoded = isWhole ? decodedByte(source + read, digits) : (byte: source[read], count: 1)
+                target[written] = encoded.byte
                 written &+= 1
+                read &+= encoded.count
             }
+            return written
         }
-        return written
     }
+
+    /// The byte that stands encoded at a place, and how many bytes it takes there; after `%`, two more can be read.
+    @inline(__always)
+    private static func decodedByte(
+        _ source: UnsafePointer<UInt8>,
+        _ digits: UnsafeBufferPointer<UInt8>
+    ) -> (byte: UInt8, count: Int) {
+        let byte = source[0]
+        guard byte == UInt8(ascii: "%") else { return (byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte, 1) }
+        let (high, low) = (digits[Int(source[1])], digits[Int(source[2])])
+        return high | low < 16 ? (high << 4 | low, 3) : (byte, 1)
+    }
+
+    /// The values of all bytes as hexadecimal digits; 255 for a byte that is none.
+    private static let hexDigits = (UInt8.min...UInt8.max).map { hexDigit($0) ?? 255 }
 }
 
 /// The value of a hexadecimal digit; nil for any other byte.

@@ -85,7 +85,7 @@ extension RecordReader {
     }
 
     /// The event's name; nil for one that is too long to be looked at, which is a matter of the last check.
-    private func eventName(_ checks: RecordChecks) throws(RecordRejection) -> IDText? {
+    private mutating func eventName(_ checks: RecordChecks) throws(RecordRejection) -> IDText? {
         let missing: RecordRejection =
             isEmptyRecord && checks.endpoint == .import ? .emptyOnImport : .eventMissing
         guard event.isString else { throw missing }
@@ -125,14 +125,14 @@ extension RecordReader {
     }
 
     /// P 5.3-1, 7.6 step 0.
-    private func checkMerge(_ checks: RecordChecks, _ projects: ProjectSelection) throws(RecordRejection) {
+    private mutating func checkMerge(_ checks: RecordChecks, _ projects: ProjectSelection) throws(RecordRejection) {
         guard checks.endpoint == .import else { throw .mergeOnTrack }
         if case .fixed(_, mayMerge: true) = projects { return }
         throw .mergeByToken
     }
 
     /// P 6.1-1, 6.1-2, 6.2 #6, 6.2-3.
-    private func time(_ checks: RecordChecks, isStrict: Bool) throws(RecordRejection) -> Int64 {
+    private mutating func time(_ checks: RecordChecks, isStrict: Bool) throws(RecordRejection) -> Int64 {
         let now = checks.nowMilliseconds
         switch eventTime() {
         case .absent:
@@ -152,7 +152,7 @@ extension RecordReader {
     /// P 6.2 #7.
     ///
     /// A Simplified event needs `distinct_id` only where it has neither of the other two.
-    private func checkDistinctID(_ system: IdentitySystem) throws(RecordRejection) {
+    private mutating func checkDistinctID(_ system: IdentitySystem) throws(RecordRejection) {
         if case .simplified = system {
             let ids = try simplifiedIDs(usesDistinctID: false)
             if ids.filed != nil { return }
@@ -168,7 +168,7 @@ extension RecordReader {
     ///
     /// Elsewhere an event with an unusable one is kept and never deduplicates (P 6.2-3). What was sent is kept with
     /// it, unless it is no text, or one of over 1,024 bytes: that is dropped from the event.
-    private func insertID(isStrict: Bool) throws(RecordRejection) -> (text: IDText, isUsable: Bool)? {
+    private mutating func insertID(isStrict: Bool) throws(RecordRejection) -> (text: IDText, isUsable: Bool)? {
         let value = value(.insertID)
         guard !value.isMissing else {
             if isStrict { throw .insertID("\(Rule.missing)") }
@@ -184,7 +184,7 @@ extension RecordReader {
     }
 
     /// `$insert_id` as sent, for a rejection.
-    func sentInsertID() -> [UInt8] {
+    mutating func sentInsertID() -> [UInt8] {
         let value = value(.insertID)
         if let id = try? readID(value, slot: 0, replacesSurrogates: true) { return Array(id.bytes.prefix(255)) }
         return []

@@ -16,7 +16,7 @@ extension RecordReader {
     }
 
     /// P 3.1-1: the documented names first, then those that the SDKs send.
-    private func identifyIDs() throws(RecordRejection) -> RecordIDs {
+    private mutating func identifyIDs() throws(RecordRejection) -> RecordIDs {
         let named = value(.identifiedID)
         let distinct = value(.distinctID)
         let isNamed = !named.isMissing || distinct.isMissing
@@ -31,7 +31,7 @@ extension RecordReader {
         return RecordIDs(verb: .identify, sent: sent, filed: sent, primary: identified, secondary: anonymous)
     }
 
-    private func aliasIDs() throws(RecordRejection) -> RecordIDs {
+    private mutating func aliasIDs() throws(RecordRejection) -> RecordIDs {
         let original = try requiredID(value(.distinctID), WireName.distinctID, slot: 1)
         let alias = try requiredID(value(.alias), WireName.alias, slot: 2)
         return RecordIDs(verb: .alias, sent: original, filed: original, primary: original, secondary: alias)
@@ -75,7 +75,7 @@ extension RecordReader {
     ///   - system: The project's identity system.
     ///   - ids: Set to the ids; left as they are for an event of nobody.
     /// - Throws: The rejection of a record whose id is too long or no UTF-8.
-    func plainIDs(_ system: IdentitySystem, _ ids: inout RecordIDs) throws(RecordRejection) {
+    mutating func plainIDs(_ system: IdentitySystem, _ ids: inout RecordIDs) throws(RecordRejection) {
         if case .simplified = system {
             ids = try simplifiedIDs(usesDistinctID: true)
         } else if let sent = try optionalID(.distinctID, slot: 0) {
@@ -89,7 +89,7 @@ extension RecordReader {
     /// - Parameter usesDistinctID: Whether a bare `distinct_id` counts.
     /// - Returns: The ids.
     /// - Throws: The rejection of a record whose id is too long or no UTF-8.
-    func simplifiedIDs(usesDistinctID: Bool) throws(RecordRejection) -> RecordIDs {
+    mutating func simplifiedIDs(usesDistinctID: Bool) throws(RecordRejection) -> RecordIDs {
         let prefix = WireName.devicePrefix
         var named = try optionalID(.userID, slot: 1).flatMap { usable($0) }
         if let id = named, hasPrefix(id, prefix) { named = nil }
@@ -115,7 +115,7 @@ extension RecordReader {
     }
 
     /// An id with a prefix.
-    private func withPrefix(_ id: IDText, _ prefix: StaticString) -> IDText {
+    private mutating func withPrefix(_ id: IDText, _ prefix: StaticString) -> IDText {
         let length = prefix.utf8CodeUnitCount
         let start = scratch.ids + DecodeScratch.prefixedSlot * DecodeScratch.idSlotBytes
         start.update(from: prefix.utf8Start, count: length)

@@ -25,6 +25,7 @@ enum IDFault: Error {
 
 extension RecordReader {
     /// A known field's value.
+    @inline(__always)
     func value(_ field: KnownField) -> ValueReference { values[Int(field.rawValue)] }
 
     /// Reads a value as an id: a string, or a number in its shortest decimal text (P 6.4-2).
@@ -35,7 +36,7 @@ extension RecordReader {
     ///   - replacesSurrogates: Whether half a surrogate pair becomes U+FFFD, for texts that are not ids.
     /// - Returns: The id, which may be empty.
     /// - Throws: Why it is no id.
-    func readID(
+    mutating func readID(
         _ value: ValueReference,
         slot: Int,
         replacesSurrogates: Bool = false
@@ -59,7 +60,7 @@ extension RecordReader {
         }
     }
 
-    private func readEscaped(
+    private mutating func readEscaped(
         _ value: ValueReference,
         _ target: UnsafeMutablePointer<UInt8>,
         _ limit: Int,
@@ -95,7 +96,7 @@ extension RecordReader {
     ///   - slot: Where to put the bytes.
     /// - Returns: An id that may take part in a merge.
     /// - Throws: The rejection of the record.
-    func requiredID(
+    mutating func requiredID(
         _ value: ValueReference,
         _ name: StaticString,
         slot: Int
@@ -112,7 +113,7 @@ extension RecordReader {
     ///
     /// - Returns: The id as sent, which may be empty; nil where it is missing or is no text.
     /// - Throws: The rejection of a record whose id is too long or no UTF-8.
-    func optionalID(_ field: KnownField, slot: Int) throws(RecordRejection) -> IDText? {
+    mutating func optionalID(_ field: KnownField, slot: Int) throws(RecordRejection) -> IDText? {
         let value = value(field)
         guard !value.isMissing else { return nil }
         do throws(IDFault) { return try readID(value, slot: slot) } catch {
@@ -122,13 +123,16 @@ extension RecordReader {
     }
 
     /// What is wrong with an insert id; nil for a usable one.
-    func insertIDFault(_ id: IDText) -> RecordRejection? {
+    mutating func insertIDFault(_ id: IDText) -> RecordRejection? {
         guard id.count > 0 else { return .insertID("must not be missing") }
-        var isPlain = true
-        for byte in id.bytes where byte &- 0x30 > 9 && (byte | 0x20) &- 0x61 > 25 && byte != UInt8(ascii: "-") {
-            isPlain = false
+        var strange: UInt8 = 0
+        for byte in id.bytes {
+            let digit: UInt8 = byte &- 0x30 < 10 ? 0 : 1
+            let letter: UInt8 = (byte | 0x20) &- 0x61 < 26 ? 0 : 1
+            let hyphen: UInt8 = byte == UInt8(ascii: "-") ? 0 : 1
+            strange |= digit & letter & hyphen
         }
-        guard isPlain else { return .insertID("must only contain alphanumeric or hyphen '-' characters") }
+        guard strange == 0 else { return .insertID("must only contain alphanumeric or hyphen '-' characters") }
         guard id.count <= limits.insertIDBytes else {
             return .insertID("must be at most \(limits.insertIDBytes) bytes")
         }
@@ -136,7 +140,7 @@ extension RecordReader {
     }
 
     /// The event's time as sent.
-    func eventTime() -> EventTime {
+    mutating func eventTime() -> EventTime {
         let value = value(.time)
         let text = UnsafeBufferPointer(start: base + value.start, count: value.end - value.start)
         switch value.kind {

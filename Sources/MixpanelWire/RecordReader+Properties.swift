@@ -200,7 +200,7 @@ extension RecordReader {
 
     /// Notes a known field's value.
     @inline(never)
-    private func note(_ kind: ValueReference.Kind, _ start: Int, _ end: Int, cursor: Int, of field: UInt8) {
+    private mutating func note(_ kind: ValueReference.Kind, _ start: Int, _ end: Int, cursor: Int, of field: UInt8) {
         let quote = kind == .string ? 1 : 0
         values[Int(field)] = ValueReference(kind: kind, start: start &+ quote, end: end &- quote, cursor: cursor)
     }

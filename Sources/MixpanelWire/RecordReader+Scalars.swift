@@ -99,7 +99,7 @@ extension RecordReader {
     /// The scalar, or the lone surrogate, that the escape at an offset stands for; the offset is set past it.
     ///
     /// - Throws: `RecordFault.syntax` for an escape that JSON does not know.
-    func unescape(_ source: inout Int, _ end: Int) throws(RecordFault) -> UInt32 {
+    mutating func unescape(_ source: inout Int, _ end: Int) throws(RecordFault) -> UInt32 {
         guard source + 1 < end else { throw .syntax }
         let letter = base[source + 1]
         source += 2
@@ -122,6 +122,7 @@ extension RecordReader {
         return 0x10000 + (unit - 0xD800) << 10 + (low - 0xDC00)
     }
 
+    @inline(__always)
     private func codeUnit(_ start: Int, _ end: Int) -> UInt32? {
         guard start + 4 <= end else { return nil }
         var unit: UInt32 = 0

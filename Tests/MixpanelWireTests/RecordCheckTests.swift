@@ -152,4 +152,17 @@ struct RecordCheckTests {
         #expect(decoded.batch.events.map { decoded.text($0.insertID) } == [kept])
         #expect(decoded.batch.events.map(\.isDeduplicated) == [false])
     }
+
+    @Test func `an insert id is letters, digits and hyphens, at every place of it`() {
+        for byte in UInt8(0x20)..<0x7F where byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") {
+            let letter = String(decoding: [byte], as: UTF8.self)
+            let isPlain = letter.allSatisfy { $0.isLetter || $0.isNumber || $0 == "-" }
+            for place in [0, 7, 16, 35] {
+                let id = String(repeating: "a", count: place) + letter + String(repeating: "Z", count: 35 - place)
+                let decoded = track(event(#""$insert_id":"\#(id)""#))
+                #expect(decoded.batch.events.map(\.isDeduplicated) == [isPlain], "\(id)")
+            }
+        }
+        #expect(track(event(#""$insert_id":"é""#)).batch.events.map(\.isDeduplicated) == [false])
+    }
 }
