@@ -52,6 +52,24 @@ package struct IdentityIndex: Sendable {
         return changed
     }
 
+    /// Takes out nodes, and every link and block that has one of them at an end.
+    ///
+    /// Nothing may have changed since `takeChangedNodes`, and no node that stays may hang under one that goes: a
+    /// cluster goes whole.
+    package mutating func remove(_ keys: Set<NodeKey>) {
+        precondition(changedSlots.isEmpty, "nodes were changed and not yet written")
+        nodes.removeAll { keys.contains($0.key) }
+        slotByID = [:]
+        slotByKey = [:]
+        for (slot, node) in nodes.enumerated() {
+            slotByID[node.id] = slot
+            slotByKey[node.key] = slot
+        }
+        isChanged = nodes.map { _ in false }
+        activeLinks = activeLinks.filter { !keys.contains($0.from) && !keys.contains($0.to) }
+        blockedPairs = blockedPairs.filter { !keys.contains($0.low) && !keys.contains($0.high) }
+    }
+
     /// The root of a loaded node.
     ///
     /// Every node on the way must be loaded; the way is at most log2(size) steps.

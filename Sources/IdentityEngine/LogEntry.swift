@@ -37,3 +37,53 @@ package struct LogEntry: Hashable, Sendable {
         refusal?.failureDescription(of: event, clusterSize: clusterSize, maxClusterSize: maxClusterSize)
     }
 }
+
+/// What the log has at one sequence: an entry, or what a deletion left of one.
+package enum LogRecord: Hashable, Sendable {
+    case entry(LogEntry)
+    case tombstone(LogTombstone)
+
+    /// The place in the project's one total order.
+    package var sequence: Int64 {
+        switch self {
+        case .entry(let entry): entry.sequence
+        case .tombstone(let tombstone): tombstone.sequence
+        }
+    }
+
+    /// The kind of statement.
+    package var verb: Verb {
+        switch self {
+        case .entry(let entry): entry.event.verb
+        case .tombstone(let tombstone): tombstone.verb
+        }
+    }
+
+    /// A time that orders the record among the others: an entry's own, and for a tombstone that of the record before
+    /// it, so that times never go back.
+    package var timeMilliseconds: Int64 {
+        switch self {
+        case .entry(let entry): entry.timeMilliseconds
+        case .tombstone(let tombstone): tombstone.timeMilliseconds
+        }
+    }
+
+    /// The entry; nil for a tombstone.
+    package var entry: LogEntry? {
+        if case .entry(let entry) = self { entry } else { nil }
+    }
+}
+
+/// What is left of an entry that named a deleted id: that there was one, and of which kind.
+package struct LogTombstone: Hashable, Sendable {
+    package let sequence: Int64
+    package let verb: Verb
+    /// The time of the record before it; 0 where there is none.
+    package let timeMilliseconds: Int64
+
+    package init(sequence: Int64, verb: Verb, timeMilliseconds: Int64) {
+        self.sequence = sequence
+        self.verb = verb
+        self.timeMilliseconds = timeMilliseconds
+    }
+}

@@ -10,6 +10,7 @@ package import IdentityEngine
 /// - Entry times of a project never go back.
 /// - Updates of profiles are applied after the events of their submission, in order (P 7.10-1).
 /// - An event whose (time, name, id as sent, insert id) is there already replaces it (P 6.5).
+/// - Sequences and node keys are never given twice, whatever was deleted.
 /// - A snapshot sees whole commits only, and the same ones for as long as it is open.
 package protocol Store: Sendable {
     /// Decides and writes a group of requests as one transaction.
@@ -47,7 +48,51 @@ package protocol Store: Sendable {
     /// Adds a service account, or replaces the one with its name, byte for byte: nothing is normalised.
     func save(_ account: AccountRecord) async throws(StoreError)
 
-    /// Deletes every event, profile, log entry and id, and keeps projects and accounts. For the sandbox only.
+    /// Adds a privacy task.
+    ///
+    /// - Parameters:
+    ///   - task: the task, which waits to be begun.
+    ///   - openLimit: the most tasks that may be open or, for a retrieval, hold a file.
+    /// - Returns: whether there was room; nothing is added where there was none.
+    /// - Throws: `StoreError`.
+    func add(_ task: PrivacyTask, openLimit: Int) async throws(StoreError) -> Bool
+
+    /// The privacy task with a tracking id; nil where there is none.
+    func privacyTask(_ trackingID: String) async throws(StoreError) -> PrivacyTask?
+
+    /// The privacy tasks in some states, oldest first.
+    func privacyTasks(in states: Set<PrivacyTask.State>) async throws(StoreError) -> [PrivacyTask]
+
+    /// Replaces a privacy task if its state is still the one given.
+    ///
+    /// - Parameters:
+    ///   - task: the task as it is to be.
+    ///   - state: the state that it must have in the store.
+    /// - Returns: whether it was replaced.
+    /// - Throws: `StoreError`.
+    func replace(_ task: PrivacyTask, in state: PrivacyTask.State) async throws(StoreError) -> Bool
+
+    /// Deletes the clusters that a started deletion names: every event, log entry, link, profile and id of their
+    /// members, and leaves the task `erasing`, without ids.
+    ///
+    /// Each cluster stays whole until all its events are gone, and then goes in one transaction; the transactions are
+    /// bounded, so that commits go on between them. What is committed about an id after its cluster went is as of an
+    /// id never seen before. Log entries that name a deleted id become tombstones, and events of other clusters that
+    /// name one keep everything but the id. To be called again after a crash, or where it was cut short.
+    ///
+    /// - Parameter trackingID: the task, `started`; otherwise nothing is done.
+    /// - Returns: false where the calling task was cancelled before the end.
+    /// - Throws: `StoreError`.
+    func deleteClusters(of trackingID: String) async throws(StoreError) -> Bool
+
+    /// Takes what was deleted out of the store's files, in bounded steps beside commits.
+    ///
+    /// - Returns: false where the calling task was cancelled before the end.
+    /// - Throws: `StoreError`.
+    func eraseTraces() async throws(StoreError) -> Bool
+
+    /// Deletes every event, profile, log entry, id and privacy task, and keeps projects and accounts. For the sandbox
+    /// only.
     func reset() async throws(StoreError)
 
     /// Finishes what runs and gives up the files. Every later call throws `StoreError.closed`.
@@ -86,11 +131,11 @@ package protocol StoreSnapshot {
     /// The links that begin at a node, in order of sequence: each link begins at one node, so no link comes twice.
     func links(from key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link]
 
-    /// The log entry with a sequence; nil where there is none.
-    func logEntry(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogEntry?
+    /// What the log has at a sequence; nil where there is nothing.
+    func logRecord(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogRecord?
 
-    /// Log entries in order of sequence.
-    func logEntries(_ query: LogQuery, in project: ProjectID) throws(StoreError) -> [LogEntry]
+    /// Log entries, and what deletions left of some, in order of sequence.
+    func logRecords(_ query: LogQuery, in project: ProjectID) throws(StoreError) -> [LogRecord]
 
     /// Events of a project in the order of their keys, after a key, up to a time, which is excluded.
     ///
@@ -116,6 +161,31 @@ package protocol StoreSnapshot {
 extension StoreSnapshot {
     /// The identity state of one project.
     package func identity(of project: ProjectID) -> IdentityView { IdentityView(snapshot: self, project: project) }
+
+    /// The log entry with a sequence; nil where there is none, or only its tombstone.
+    package func logEntry(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogEntry? {
+        try logRecord(sequence, in: project)?.entry
+    }
+
+    /// Log entries in order of sequence, without tombstones: fewer than the limit, where some were among them.
+    package func logEntries(_ query: LogQuery, in project: ProjectID) throws(StoreError) -> [LogEntry] {
+        try logRecords(query, in: project).compactMap(\.entry)
+    }
+
+    /// Every member of the clusters of some ids, each once; an id that took part in no identity operation is alone.
+    func members(of ids: [DistinctID], in project: ProjectID) throws(StoreError) -> Set<DistinctID> {
+        let identity = identity(of: project)
+        var members: Set<DistinctID> = []
+        for id in ids where !members.contains(id) {
+            members.insert(id)
+            guard let node = try identity.node(for: id) else { continue }
+            try identity.forEachMember(ofRoot: try identity.root(of: node)) { member in
+                members.insert(member.id)
+                return true
+            }
+        }
+        return members
+    }
 }
 
 /// The clusters of one project in a snapshot.
@@ -162,7 +232,7 @@ package struct LogQuery: Hashable, Sendable {
     /// An operation about one id that has no node by then, `merge(a,a)` or `alias(a,a)`, is not found by it: such an
     /// operation leaves no trace of the id (P 7.8-1).
     package var distinctID: DistinctID?
-    /// Only these outcomes, by the kind of the outcome; nil is all.
+    /// Only these outcomes, by the kind of the outcome; nil is all, tombstones included, which have none.
     package var outcomes: Set<OutcomeKind>?
     package var verb: Verb?
 

@@ -38,6 +38,22 @@ private final class ObstructedStore: Store {
     func save(_ project: ProjectRecord) async throws(StoreError) { try await inner.save(project) }
     func accounts() async throws(StoreError) -> [AccountRecord] { try await inner.accounts() }
     func save(_ account: AccountRecord) async throws(StoreError) { try await inner.save(account) }
+    func add(_ task: PrivacyTask, openLimit: Int) async throws(StoreError) -> Bool {
+        try await inner.add(task, openLimit: openLimit)
+    }
+    func privacyTask(_ trackingID: String) async throws(StoreError) -> PrivacyTask? {
+        try await inner.privacyTask(trackingID)
+    }
+    func privacyTasks(in states: Set<PrivacyTask.State>) async throws(StoreError) -> [PrivacyTask] {
+        try await inner.privacyTasks(in: states)
+    }
+    func replace(_ task: PrivacyTask, in state: PrivacyTask.State) async throws(StoreError) -> Bool {
+        try await inner.replace(task, in: state)
+    }
+    func deleteClusters(of trackingID: String) async throws(StoreError) -> Bool {
+        try await inner.deleteClusters(of: trackingID)
+    }
+    func eraseTraces() async throws(StoreError) -> Bool { try await inner.eraseTraces() }
     func reset() async throws(StoreError) { try await inner.reset() }
     func close() async throws(StoreError) { try await inner.close() }
 }

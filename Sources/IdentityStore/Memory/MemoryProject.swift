@@ -4,8 +4,10 @@ import IdentityEngine
 struct MemoryProject {
     var index = IdentityIndex()
     var profiles = MemoryProfiles()
-    /// The entry with sequence 1 first.
-    private(set) var log: [LogEntry] = []
+    /// The record with sequence 1 first.
+    private(set) var log: [LogRecord] = []
+    /// The nodes that a tombstone's entry named and that are still there, by the tombstone's sequence.
+    private var nodesByTombstone: [Int64: Set<NodeKey>] = [:]
     private var events: [EventKey: StoredEvent] = [:]
     /// The keys of `events`, in order.
     private var keys: [EventKey] = []
@@ -15,8 +17,11 @@ struct MemoryProject {
     var isEmpty: Bool { log.isEmpty && events.isEmpty && profiles.isEmpty }
 
     mutating func append(_ entry: LogEntry, link: Link?) {
-        log.append(entry)
-        guard let link else { return }
+        log.append(.entry(entry))
+        if let link { append(link) }
+    }
+
+    private mutating func append(_ link: Link) {
         linksByNode[link.from, default: []].append(links.count)
         linksByNode[link.to, default: []].append(links.count)
         links.append(link)
@@ -63,17 +68,27 @@ struct MemoryProject {
 
     func links(of key: NodeKey) -> [Link] { (linksByNode[key] ?? []).map { links[$0] } }
 
-    func entry(_ sequence: Int64) -> LogEntry? {
+    func record(_ sequence: Int64) -> LogRecord? {
         sequence >= 1 && sequence <= log.count ? log[Int(sequence) - 1] : nil
     }
 
-    /// Entries in order.
+    /// Records in order.
     ///
     /// An entry names an id only if the id had its node by then, as in the stores that look up by node.
-    func entries(_ query: LogQuery) -> [LogEntry] {
-        let first = query.distinctID.map { index.node(for: $0)?.firstSequence ?? .max } ?? 0
+    func records(_ query: LogQuery) -> [LogRecord] {
+        let node = query.distinctID.flatMap { index.node(for: $0) }
+        let first = query.distinctID == nil ? 0 : node?.firstSequence ?? .max
         let rest = log.dropFirst(Int(clamping: max(query.after, 0)))
-        return Array(rest.lazy.filter { $0.sequence >= first && query.matches($0) }.prefix(max(query.limit, 0)))
+        let wanted = rest.lazy.filter { record in
+            guard record.sequence >= first else { return false }
+            switch record {
+            case .entry(let entry): return query.matches(entry)
+            case .tombstone(let tombstone):
+                if let node, nodesByTombstone[tombstone.sequence]?.contains(node.key) != true { return false }
+                return query.outcomes == nil && (query.verb == nil || query.verb == tombstone.verb)
+            }
+        }
+        return Array(wanted.prefix(max(query.limit, 0)))
     }
 
     func events(
@@ -88,6 +103,43 @@ struct MemoryProject {
             if sizeBytes >= sizeLimitBytes { break }
         }
         return page
+    }
+
+    /// Deletes ids, whole clusters of them, and everything about them.
+    ///
+    /// - Returns: how many bytes less the project takes.
+    mutating func delete(_ ids: DeletedIDs, generating hashes: inout GeneratedHashes) -> Int {
+        let gone = Set(ids.ids.compactMap { index.node(for: $0)?.key })
+        for place in log.indices {
+            guard case .entry(let entry) = log[place],
+                ids.contains(entry.event.primary) || ids.contains(entry.event.secondary)
+            else { continue }
+            let named = [entry.event.primary, entry.event.secondary].compactMap { index.node(for: $0) }
+            nodesByTombstone[entry.sequence] = Set(
+                named.lazy.filter { $0.firstSequence <= entry.sequence }.map(\.key))
+            log[place] = .tombstone(
+                LogTombstone(
+                    sequence: entry.sequence, verb: entry.event.verb,
+                    timeMilliseconds: place == 0 ? 0 : log[place - 1].timeMilliseconds))
+        }
+        for sequence in nodesByTombstone.keys { nodesByTombstone[sequence]?.subtract(gone) }
+        index.remove(gone)
+        let kept = links.filter { !gone.contains($0.from) && !gone.contains($0.to) }
+        links = []
+        linksByNode = [:]
+        for link in kept { append(link) }
+        var freed = MemoryCost.perNode * gone.count
+        var keptEvents: [EventKey: StoredEvent] = [:]
+        for event in events.values {
+            switch ids.verdict(on: event, generating: &hashes) {
+            case .keep: keptEvents[event.key] = event
+            case .delete: freed += MemoryCost.of(event)
+            case .replace(let event): keptEvents[event.key] = event
+            }
+        }
+        events = keptEvents
+        keys = events.keys.sorted()
+        return freed
     }
 
     func nodes(after key: NodeKey, limit: Int) -> [Node] {
@@ -134,10 +186,10 @@ struct MemorySnapshot: StoreSnapshot {
         links(of: key, in: project).filter { $0.from == key }
     }
 
-    func logEntry(_ sequence: Int64, in project: ProjectID) -> LogEntry? { contents[project]?.entry(sequence) }
+    func logRecord(_ sequence: Int64, in project: ProjectID) -> LogRecord? { contents[project]?.record(sequence) }
 
-    func logEntries(_ query: LogQuery, in project: ProjectID) -> [LogEntry] {
-        contents[project]?.entries(query) ?? []
+    func logRecords(_ query: LogQuery, in project: ProjectID) -> [LogRecord] {
+        contents[project]?.records(query) ?? []
     }
 
     func events(

@@ -11,6 +11,8 @@ struct MemoryState {
     private var nextKey: NodeKey = 1
     private var sizeBytes = 0
     private var hashes = GeneratedHashes()
+    /// In the order of their making.
+    private(set) var privacyTasks: [PrivacyTask] = []
 
     init(sizeLimitBytes: Int) { self.sizeLimitBytes = sizeLimitBytes }
 
@@ -67,8 +69,46 @@ struct MemoryState {
 
     mutating func reset() {
         contents = [:]
+        privacyTasks = []
         nextKey = 1
         sizeBytes = 0
+    }
+
+    mutating func add(_ task: PrivacyTask, openLimit: Int) -> Bool {
+        let occupied = privacyTasks.count { PrivacyTask.State.open.contains($0.state) || $0.state == .available }
+        guard occupied < openLimit else { return false }
+        privacyTasks.append(task)
+        if privacyTasks.count > PrivacyTask.keptLimit,
+            let oldest = privacyTasks.firstIndex(where: {
+                !PrivacyTask.State.open.contains($0.state) && $0.state != .available
+            })
+        {
+            privacyTasks.remove(at: oldest)
+        }
+        return true
+    }
+
+    mutating func replace(_ task: PrivacyTask, in state: PrivacyTask.State) -> Bool {
+        guard let place = privacyTasks.firstIndex(where: { $0.trackingID == task.trackingID && $0.state == state })
+        else { return false }
+        privacyTasks[place] = task
+        return true
+    }
+
+    /// Deletes at once what a started deletion names.
+    mutating func deleteClusters(of trackingID: String) throws(StoreError) {
+        guard let place = privacyTasks.firstIndex(where: { $0.trackingID == trackingID }),
+            privacyTasks[place].state == .started, privacyTasks[place].kind == .deletion
+        else { return }
+        let task = privacyTasks[place]
+        let ids = DeletedIDs(try MemorySnapshot(self).members(of: task.distinctIDs, in: task.project))
+        sizeBytes -= contents[task.project]?.delete(ids, generating: &hashes) ?? 0
+        for other in privacyTasks.indices where privacyTasks[other].kind == .retrieval {
+            guard privacyTasks[other].project == task.project else { continue }
+            privacyTasks[other].distinctIDs.removeAll { ids.contains($0) }
+        }
+        privacyTasks[place].state = .erasing
+        privacyTasks[place].distinctIDs = []
     }
 
     /// A project's state for a plan.

@@ -48,6 +48,32 @@ package final class MemoryStore: Store {
         try withState { state throws(StoreError) in state.accounts[Array(account.username.utf8)] = account }
     }
 
+    package func add(_ task: PrivacyTask, openLimit: Int) async throws(StoreError) -> Bool {
+        try withState { state throws(StoreError) in state.add(task, openLimit: openLimit) }
+    }
+
+    package func privacyTask(_ trackingID: String) async throws(StoreError) -> PrivacyTask? {
+        try withState { state throws(StoreError) in state.privacyTasks.first { $0.trackingID == trackingID } }
+    }
+
+    package func privacyTasks(in states: Set<PrivacyTask.State>) async throws(StoreError) -> [PrivacyTask] {
+        try withState { state throws(StoreError) in state.privacyTasks.filter { states.contains($0.state) } }
+    }
+
+    package func replace(_ task: PrivacyTask, in state: PrivacyTask.State) async throws(StoreError) -> Bool {
+        try withState { contents throws(StoreError) in contents.replace(task, in: state) }
+    }
+
+    package func deleteClusters(of trackingID: String) async throws(StoreError) -> Bool {
+        try withState { state throws(StoreError) in try state.deleteClusters(of: trackingID) }
+        return true
+    }
+
+    /// Nothing stays in memory of what was deleted, and there are no files.
+    package func eraseTraces() async throws(StoreError) -> Bool {
+        try withState { _ throws(StoreError) in true }
+    }
+
     package func reset() async throws(StoreError) {
         try withState { state throws(StoreError) in state.reset() }
     }

@@ -89,6 +89,12 @@ struct PreparedStatement {
         return Array(UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(pointer, column))))
     }
 
+    /// The bytes of a value where they are, until the next step; none where it is NULL.
+    func bytesInPlace(_ column: Int32) -> UnsafeRawBufferPointer {
+        guard let base = sqlite3_column_blob(pointer, column) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(pointer, column)))
+    }
+
     func byteCount(_ column: Int32) -> Int { Int(sqlite3_column_bytes(pointer, column)) }
 
     func text(_ column: Int32) -> String { String(decoding: bytes(column), as: UTF8.self) }

@@ -50,9 +50,18 @@ extension PreparedStatement {
     }
 
     /// A row of `log`.
-    func entry() throws(StoreError) -> LogEntry {
-        guard let verb = Verb(rawValue: UInt8(truncatingIfNeeded: integer(2))),
-            let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(10)))
+    func record() throws(StoreError) -> LogRecord {
+        guard let verb = Verb(rawValue: UInt8(truncatingIfNeeded: integer(2))) else {
+            throw .unreadable("log", integer(0))
+        }
+        if integer(5) == LogTombstone.column {
+            return .tombstone(LogTombstone(sequence: integer(0), verb: verb, timeMilliseconds: integer(1)))
+        }
+        return .entry(try entry(verb))
+    }
+
+    private func entry(_ verb: Verb) throws(StoreError) -> LogEntry {
+        guard let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(10)))
         else { throw .unreadable("log", integer(0)) }
         return LogEntry(
             sequence: integer(0), timeMilliseconds: integer(1),
@@ -107,6 +116,11 @@ extension PreparedStatement {
             sentID: sentID, filedID: isNull(4) ? sentID : bytes(4), insertID: bytes(5), properties: bytes(6),
             endpoint: endpoint, receivedMilliseconds: integer(8), sequence: integer(9), isConflict: isTrue(10))
     }
+}
+
+extension LogTombstone {
+    /// What stands in `log.outcome` in place of an outcome.
+    static let column: Int64 = 4
 }
 
 extension OutcomeKind {

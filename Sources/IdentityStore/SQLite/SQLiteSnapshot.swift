@@ -49,14 +49,14 @@ struct SQLiteSnapshot: StoreSnapshot {
         return try statement.all { statement throws(StoreError) in try statement.link() }
     }
 
-    func logEntry(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogEntry? {
+    func logRecord(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogRecord? {
         let statement = try PreparedStatement(cached: Statements.entry, in: db)
         try statement.bind(1, project.rawValue)
         try statement.bind(2, sequence)
-        return try statement.first { statement throws(StoreError) in try statement.entry() }
+        return try statement.first { statement throws(StoreError) in try statement.record() }
     }
 
-    func logEntries(_ query: LogQuery, in project: ProjectID) throws(StoreError) -> [LogEntry] {
+    func logRecords(_ query: LogQuery, in project: ProjectID) throws(StoreError) -> [LogRecord] {
         let statement: PreparedStatement
         if let id = query.distinctID {
             guard let node = try node(for: id, in: project) else { return [] }
@@ -65,13 +65,14 @@ struct SQLiteSnapshot: StoreSnapshot {
         } else {
             statement = try PreparedStatement(cached: Statements.entriesAfter, in: db)
         }
-        let outcomes = query.outcomes ?? Set(OutcomeKind.allCases)
+        let outcomes = query.outcomes.map { kinds in kinds.map(\.column) }
+        let columns = outcomes ?? OutcomeKind.allCases.map(\.column) + [LogTombstone.column]
         try statement.bind(1, project.rawValue)
         try statement.bind(2, query.after)
-        try statement.bind(3, outcomes.reduce(0) { $0 | 1 << $1.column })
+        try statement.bind(3, columns.reduce(0) { $0 | 1 << $1 })
         try statement.bind(4, Int64(query.verb?.rawValue ?? 0))
         try statement.bind(5, Int64(max(query.limit, 0)))
-        return try statement.all { statement throws(StoreError) in try statement.entry() }
+        return try statement.all { statement throws(StoreError) in try statement.record() }
     }
 
     func events(

@@ -45,6 +45,9 @@ extension SQLiteStore {
         try db.execute(sql: "PRAGMA synchronous = \(options.synchronous.rawValue)")
         try db.execute(sql: "PRAGMA cache_size = -\(options.writerCacheSizeBytes / 1_024)")
         try db.execute(sql: "PRAGMA temp_store = MEMORY")
+        // What is deleted is overwritten with zeros (see SQLiteErasure for what this leaves). It cannot be on for the
+        // time of a deletion only: pages that are freed before would keep what they held.
+        _ = try Int64.fetchOne(db, sql: "PRAGMA secure_delete = ON")
         // These answer with a row.
         _ = try Int64.fetchOne(db, sql: "PRAGMA wal_autocheckpoint = \(options.checkpointPages)")
         _ = try Int64.fetchOne(db, sql: "PRAGMA journal_size_limit = \(options.journalSizeLimitBytes)")

@@ -9,6 +9,7 @@ import Synchronization
 /// sees to it that one process serves a file at a time, by `DataDirectoryLock`.
 package final class SQLiteStore: Store {
     private let connection: DatabaseQueue
+    let options: SQLiteOptions
     private let writer: SQLiteWriter
     private let readers: SQLiteReaders
     private let isClosed = Mutex(false)
@@ -33,6 +34,7 @@ package final class SQLiteStore: Store {
                 path: path, count: options.readerCount, waitingLimit: options.waitingReadLimit,
                 configuration: configuration)
             self.connection = connection
+            self.options = options
         } catch {
             throw StoreError(sqlite: error)
         }
@@ -117,7 +119,7 @@ extension SQLiteStore {
         }
     }
 
-    private func write<Value: Sendable>(
+    func write<Value: Sendable>(
         _ body: @escaping @Sendable (SQLiteWriter, Database) throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
         if isClosed.withLock({ $0 }) { throw .closed }

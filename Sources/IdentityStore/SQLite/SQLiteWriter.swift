@@ -7,7 +7,7 @@ import IdentityEngine
 final class SQLiteWriter: @unchecked Sendable {
     /// Nil before the store has opened its connection, and after it has closed it.
     private var statements: WriterStatements?
-    private var hashes = GeneratedHashes()
+    var hashes = GeneratedHashes()
 
     func open(_ db: Database) throws(StoreError) { statements = try WriterStatements(db) }
 

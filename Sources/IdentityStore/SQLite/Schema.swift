@@ -16,13 +16,14 @@ enum Schema {
             try db.execute(sql: projects + events + identities + log + links)
         }
         migrator.registerMigration("2") { db in try db.execute(sql: profiles) }
+        migrator.registerMigration("3") { db in try db.execute(sql: privacy) }
         return migrator
     }
 
     /// Everything but projects and accounts, in an order in which it may be emptied.
     static let contentTables = [
         "event", "arrivals", "identity", "log", "log_node", "link", "link_state", "block", "profile", "group_profile",
-        "profile_order",
+        "profile_order", "counter", "privacy_task",
     ]
 
     private static let projects = """
@@ -170,6 +171,33 @@ enum Schema {
             high_key INTEGER NOT NULL,
             sequence INTEGER NOT NULL,
             PRIMARY KEY (project, low_key, high_key)
+        ) WITHOUT ROWID, STRICT;
+
+        """
+
+    /// Deletions and retrievals, and what must outlive them.
+    ///
+    /// `ids` holds those that a task has still to deal with, each after its length of four bytes, big-endian; it is empty
+    /// once a task is done. `number` keeps the order of their making. `counter` has the greatest node key ever given
+    /// as of the last deletion, so that no key is given twice.
+    private static let privacy = """
+        CREATE TABLE privacy_task (
+            number INTEGER PRIMARY KEY,
+            tracking_id TEXT NOT NULL UNIQUE,
+            project INTEGER NOT NULL,
+            kind INTEGER NOT NULL,
+            compliance_type TEXT NOT NULL,
+            requested_by TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            id_count INTEGER NOT NULL,
+            state INTEGER NOT NULL,
+            ids BLOB NOT NULL,
+            finished INTEGER
+        ) STRICT;
+        CREATE INDEX privacy_task_state ON privacy_task (state);
+        CREATE TABLE counter (
+            name TEXT PRIMARY KEY NOT NULL,
+            value INTEGER NOT NULL
         ) WITHOUT ROWID, STRICT;
 
         """

@@ -31,7 +31,12 @@ enum Statements {
         WHERE project = ? AND key > ? ORDER BY key LIMIT ?
         """
 
-    static let lastKey = "SELECT max(key) FROM identity"
+    /// The greatest key may have been deleted: `counter` has it then.
+    static let lastKey = """
+        SELECT max(
+            coalesce((SELECT max(key) FROM identity), 0),
+            coalesce((SELECT value FROM counter WHERE name = 'node'), 0))
+        """
 
     static let insertIdentity = """
         INSERT INTO identity (project, \(identityColumns))
@@ -123,13 +128,13 @@ enum Statements {
 
     static let insertRole = "INSERT INTO account_role (username, project, role) VALUES (?, ?, ?)"
 
-    private static let identityColumns = """
+    static let identityColumns = """
         key, distinct_id, first_sequence, first_seen, anonymous_form, parent, joined_sequence, next, link_order,
         identified_sequence, alias_sequence, size, canonical, canonical_rank, canonical_since, identified_count,
         linked_sequence
         """
 
-    private static let entryColumns = """
+    static let entryColumns = """
         sequence, time, verb, primary_id, secondary_id, outcome, refusal, has_link, cluster_size, max_cluster_size,
         endpoint, principal
         """

@@ -115,13 +115,7 @@ private struct Arrivals {
     mutating func reserveCapacity(_ count: Int) { packed.reserveCapacity(32 * count) }
 
     mutating func append(_ key: EventKey, filedID: UnsafeRawBufferPointer) {
-        var hash = StableHash()
-        hash.update(filedID)
-        let record = (
-            hash.finish().high.bigEndian, key.timeMilliseconds.bigEndian, key.hashHigh.bigEndian,
-            key.hashLow.bigEndian
-        )
-        withUnsafeBytes(of: record) { packed.append(contentsOf: $0) }
+        Arrival(key, filedID: filedID).append(to: &packed)
     }
 }
 

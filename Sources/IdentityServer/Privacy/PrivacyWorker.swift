@@ -1,0 +1,142 @@
+package import IdentityStore
+package import Logging
+package import ServiceLifecycle
+import Synchronization
+
+/// Works off deletions and retrievals, one after another in the order of their making, beside everything else.
+///
+/// What it had begun when the server ended it begins again at the next start.
+package final class PrivacyWorker: Service, Sendable {
+    /// How often it looks whether there is something to do, if it is not woken.
+    private static let restTicks = 100
+    private static let tick = Duration.milliseconds(50)
+
+    package let files: RetrievalFiles
+    private let store: any Store
+    private let directory: ProjectDirectory
+    private let clock: ServerClock
+    private let settings: Configuration.Privacy
+    private let logger: Logger
+    private let isWoken = Mutex(true)
+
+    package init(
+        store: any Store, directory: ProjectDirectory, clock: ServerClock, files: RetrievalFiles,
+        settings: Configuration.Privacy, logger: Logger
+    ) {
+        self.store = store
+        self.directory = directory
+        self.clock = clock
+        self.files = files
+        self.settings = settings
+        self.logger = logger
+    }
+
+    /// Tells it that a task has come.
+    package func wake() { isWoken.withLock { $0 = true } }
+
+    /// Works until the server is to end; a task that runs then is cut short between two of its steps.
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                let hasMore = await workOff()
+                for _ in 0..<(hasMore ? 20 : Self.restTicks) {
+                    let wasWoken = isWoken.withLock { isWoken in
+                        defer { isWoken = false }
+                        return isWoken
+                    }
+                    if wasWoken || Task.isCancelled { break }
+                    try? await Task.sleep(for: Self.tick)
+                }
+            }
+        }
+        files.close()
+    }
+
+    /// Works off every task that is due.
+    ///
+    /// - Returns: whether some are left, because they are not due or because the store could not do its work.
+    private func workOff() async -> Bool {
+        var hasMore = false
+        do {
+            for task in try await store.privacyTasks(in: PrivacyTask.State.open) {
+                if Task.isCancelled { return true }
+                if try await !work(on: task) { hasMore = true }
+            }
+            try await expireFiles()
+        } catch {
+            // An error of the store names no id.
+            logger.error("a deletion or retrieval failed and will be tried again", metadata: ["error": "\(error)"])
+            return true
+        }
+        return hasMore
+    }
+
+    /// Brings a task to its end.
+    ///
+    /// - Returns: false where it is not due, or was cut short.
+    private func work(on task: PrivacyTask) async throws -> Bool {
+        var task = task
+        if task.state == .pending {
+            let delay = task.kind == .deletion ? Int64(settings.deletionDelaySeconds) * 1000 : 0
+            guard clock.nowMilliseconds >= task.createdMilliseconds + delay else { return false }
+            task.state = .started
+            guard try await store.replace(task, in: .pending) else { return true }
+        }
+        switch task.kind {
+        case .deletion:
+            guard try await store.deleteClusters(of: task.trackingID), try await store.eraseTraces() else {
+                return false
+            }
+            try await end(task.trackingID, in: .erasing, as: .succeeded)
+        case .retrieval:
+            guard let state = try await retrieve(task) else { return false }
+            try await end(task.trackingID, in: .started, as: state)
+        }
+        return true
+    }
+
+    private func end(_ trackingID: String, in state: PrivacyTask.State, as last: PrivacyTask.State) async throws {
+        guard var task = try await store.privacyTask(trackingID) else { return }
+        task.state = last
+        task.distinctIDs = []
+        task.finishedMilliseconds = clock.nowMilliseconds
+        guard try await store.replace(task, in: state) else { return }
+        logger.notice(
+            "a privacy task is done",
+            metadata: ["task": "\(trackingID)", "kind": "\(task.kind)", "state": "\(last)"])
+    }
+
+    /// Writes a retrieval's file.
+    ///
+    /// - Returns: what became of it; nil where it was cut short.
+    private func retrieve(_ task: PrivacyTask) async throws -> PrivacyTask.State? {
+        await directory.reloadIfStale()
+        guard let project = directory.current.project(task.project) else { return .failed }
+        let file = try files.create(task.trackingID)
+        defer { try? file.close() }
+        let retrieval = Retrieval(store: store, project: project, distinctIDs: task.distinctIDs)
+        do {
+            try await retrieval.write(sizeLimitBytes: settings.retrievalSizeLimitBytes) { try file.write(contentsOf: $0) }
+        } catch is CancellationError {
+            return nil
+        } catch is Retrieval.TooLarge {
+            try files.remove(task.trackingID)
+            logger.warning("a retrieval is larger than privacy.retrievalSizeLimitBytes and was given up")
+            return .failed
+        }
+        try file.synchronize()
+        try files.complete(task.trackingID)
+        return .available
+    }
+
+    /// Takes away the files that are older than they may be.
+    private func expireFiles() async throws {
+        let age = Int64(settings.retrievalDays) * Timestamp.millisecondsPerDay
+        for var task in try await store.privacyTasks(in: [.available])
+        where clock.nowMilliseconds >= (task.finishedMilliseconds ?? task.createdMilliseconds) + age {
+            try files.remove(task.trackingID)
+            task.state = .expired
+            _ = try await store.replace(task, in: .available)
+        }
+    }
+}

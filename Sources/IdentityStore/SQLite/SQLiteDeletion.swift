@@ -1,0 +1,293 @@
+import GRDB
+import IdentityEngine
+
+/// A deletion that runs: which ids go, and how far it has come.
+///
+/// Every event is in `arrivals`, which only grows, in the order of commits: whoever has looked through all of it has
+/// seen every event, those that came meanwhile included. Looking is done on a reading connection; the writing one only
+/// changes what was found. Nothing but the task is kept for after a crash: whoever begins again finds less.
+struct SQLiteDeletion: Sendable {
+    /// Events, or rows of the log, that are looked at in one read.
+    private static let lookLimit = 4_000
+    /// Entries of `arrivals` after which a transaction changes no further row of it.
+    private static let changeLimit = 4_000
+
+    let project: ProjectID
+    /// The members of the clusters that are still to go, as they were when the looking began.
+    private(set) var ids = DeletedIDs()
+    /// The last row of `arrivals`, and of the log, that was looked at.
+    private var lastBatch: Int64 = 0
+    private var lastSequence: Int64 = 0
+    /// Entries about one id, which `log_node` may not have.
+    private var entriesAboutOneID: [(sequence: Int64, id: DistinctID)] = []
+
+    init(of project: ProjectID) { self.project = project }
+
+    /// Adds ids, for whose sake everything has to be looked at again.
+    ///
+    /// - Returns: whether there are any that were not known.
+    mutating func insert(_ added: Set<DistinctID>) -> Bool {
+        if added.allSatisfy(ids.contains) { return false }
+        ids.insert(added)
+        lastBatch = 0
+        lastSequence = 0
+        entriesAboutOneID = []
+        return true
+    }
+
+    /// Leaves out ids whose clusters are gone: what comes for them now is as if they had never been seen.
+    mutating func subtract(_ gone: Set<DistinctID>) {
+        ids.subtract(gone)
+        entriesAboutOneID.removeAll { gone.contains($0.id) }
+    }
+
+    /// What a look found.
+    struct Finding: Sendable {
+        /// The rows of `arrivals` in which something is to change.
+        var batches: [Int64] = []
+        /// Whether there was nothing more to look at.
+        var isEnd = false
+    }
+
+    /// Looks at what comes next.
+    mutating func look(_ db: Database) throws(StoreError) -> Finding {
+        try lookAtLog(db)
+        var finding = Finding()
+        let rows = try PreparedStatement(cached: Statements.arrivalsAfter, in: db)
+        defer { rows.reset() }
+        try rows.bind(1, lastBatch)
+        var looked = 0
+        while looked < Self.lookLimit {
+            guard try rows.step() else {
+                finding.isEnd = true
+                break
+            }
+            lastBatch = rows.integer(0)
+            looked += 1
+            guard rows.integer(1) == project.rawValue else { continue }
+            let packed = rows.bytesInPlace(2)
+            looked += packed.count / Arrival.sizeBytes
+            if try isConcerned(packed, db) { finding.batches.append(lastBatch) }
+        }
+        return finding
+    }
+
+    /// Changes what looks found, up to a number of entries.
+    ///
+    /// - Returns: how many rows were dealt with.
+    func change(
+        _ batches: ArraySlice<Int64>, generating hashes: inout GeneratedHashes, _ db: Database
+    ) throws(StoreError) -> Int {
+        var changed = 0
+        var count = 0
+        for batch in batches where changed < Self.changeLimit {
+            changed += try change(batch, generating: &hashes, db)
+            count += 1
+        }
+        return count
+    }
+
+    private mutating func lookAtLog(_ db: Database) throws(StoreError) {
+        let statement = try PreparedStatement(cached: Statements.entriesAboutOneID, in: db)
+        while true {
+            try statement.bind(1, project.rawValue)
+            try statement.bind(2, lastSequence)
+            try statement.bind(3, Int64(Self.lookLimit))
+            let rows = try statement.all { row in
+                (sequence: row.integer(0), id: row.isNull(1) ? nil : DistinctID(row.bytes(1)))
+            }
+            guard let last = rows.last else { return }
+            lastSequence = last.sequence
+            for row in rows {
+                if let id = row.id, ids.contains(id) { entriesAboutOneID.append((row.sequence, id)) }
+            }
+        }
+    }
+
+    private func isConcerned(_ packed: UnsafeRawBufferPointer, _ db: Database) throws(StoreError) -> Bool {
+        let statement = try PreparedStatement(cached: Statements.eventIDs, in: db)
+        for place in stride(from: 0, to: packed.count, by: Arrival.sizeBytes) {
+            let arrival = Arrival(packed, at: place)
+            if ids.contains(hash: arrival.filedHash) { return true }
+            try statement.bind(arrival.key, of: project, from: 1)
+            defer { statement.reset() }
+            guard try statement.step() else { return true }
+            let sentID = statement.bytesInPlace(0)
+            let isConcerned = ids.concern(
+                sentID: sentID, filedID: statement.isNull(1) ? sentID : statement.bytesInPlace(1),
+                properties: statement.bytesInPlace(2))
+            if isConcerned { return true }
+        }
+        return false
+    }
+
+    /// Changes the events of one row of `arrivals`, and the row.
+    ///
+    /// - Returns: how many entries it had.
+    private func change(
+        _ batch: Int64, generating hashes: inout GeneratedHashes, _ db: Database
+    ) throws(StoreError) -> Int {
+        let statement = try PreparedStatement(cached: Statements.arrivals, in: db)
+        try statement.bind(1, batch)
+        guard let packed = try statement.first({ $0.bytes(0) }) else { return 0 }
+        var kept: [UInt8] = []
+        kept.reserveCapacity(packed.count)
+        try packed.withBytes { packed throws(StoreError) in
+            for place in stride(from: 0, to: packed.count, by: Arrival.sizeBytes) {
+                try change(Arrival(packed, at: place), generating: &hashes, db)?.append(to: &kept)
+            }
+        }
+        if kept.isEmpty {
+            let deletion = try PreparedStatement(cached: Statements.deleteArrivals, in: db)
+            try deletion.bind(1, batch)
+            try deletion.run()
+        } else if kept != packed {
+            let update = try PreparedStatement(cached: Statements.updateArrivals, in: db)
+            try update.bind(1, batch)
+            try update.bind(2, kept)
+            try update.run()
+        }
+        return packed.count / Arrival.sizeBytes
+    }
+
+    /// Changes one event.
+    ///
+    /// - Returns: what `arrivals` says of it from now on; nil where it is not there any more.
+    private func change(
+        _ arrival: Arrival, generating hashes: inout GeneratedHashes, _ db: Database
+    ) throws(StoreError) -> Arrival? {
+        let statement = try PreparedStatement(cached: Statements.event, in: db)
+        try statement.bind(arrival.key, of: project, from: 1)
+        guard let event = try statement.first({ row throws(StoreError) in try row.event() }) else { return nil }
+        var kept: StoredEvent?
+        switch ids.verdict(on: event, generating: &hashes) {
+        case .keep: kept = event
+        case .delete: try delete(arrival.key, db)
+        case .replace(let left):
+            if left.key != arrival.key { try delete(arrival.key, db) }
+            let replacement = try PreparedStatement(cached: Statements.replaceEvent, in: db)
+            try replacement.bind(left, of: project)
+            try replacement.run()
+            kept = left
+        }
+        guard let kept else { return nil }
+        // A copy that came later under another id leaves an entry that still has the hash of the first.
+        let isStale = ids.contains(hash: arrival.filedHash) || kept.key != arrival.key
+        return isStale ? Arrival(of: kept) : arrival
+    }
+
+    private func delete(_ key: EventKey, _ db: Database) throws(StoreError) {
+        let deletion = try PreparedStatement(cached: Statements.deleteEvent, in: db)
+        try deletion.bind(key, of: project, from: 1)
+        try deletion.run()
+    }
+}
+
+/// Taking a cluster away, once its events are gone.
+extension SQLiteDeletion {
+    /// Deletes the clusters of some ids as they are now, unless they have members whose events were not looked for.
+    ///
+    /// What came since the last look is dealt with first, in the same transaction, so that nothing comes between.
+    ///
+    /// - Returns: the members that are gone; nil where nothing was done because the clusters have grown.
+    mutating func deleteClusters(
+        of named: [DistinctID], generating hashes: inout GeneratedHashes, _ db: Database
+    ) throws(StoreError) -> Set<DistinctID>? {
+        let members = try SQLiteSnapshot(db).members(of: named, in: project)
+        guard members.allSatisfy(ids.contains) else { return nil }
+        while true {
+            let finding = try look(db)
+            var rest = finding.batches[...]
+            while !rest.isEmpty { rest = rest.dropFirst(try change(rest, generating: &hashes, db)) }
+            if finding.isEnd { break }
+        }
+        try PreparedStatement(cached: Statements.keepLastKey, in: db).run()
+        var sequences = Set(entriesAboutOneID.lazy.filter { members.contains($0.id) }.map(\.sequence))
+        var keys: [NodeKey] = []
+        for id in members {
+            guard let node = try SQLiteSnapshot(db).node(for: id, in: project) else { continue }
+            keys.append(node.key)
+            let statement = try PreparedStatement(cached: Statements.sequencesOfNode, in: db)
+            try statement.bind(1, project.rawValue)
+            try statement.bind(2, node.key)
+            sequences.formUnion(try statement.all { $0.integer(0) })
+        }
+        for sequence in sequences.sorted() { try run(Statements.buryEntry, sequence, db) }
+        for key in keys {
+            try run(Statements.deleteEntryNodes, key, db)
+            try run(Statements.deleteLinkStates, key, db)
+            try run(Statements.deleteLinksFrom, key, db)
+            try run(Statements.deleteLinksTo, key, db)
+            try run(Statements.deleteBlocks, key, db)
+            try run(Statements.deleteIdentity, key, db)
+        }
+        return members
+    }
+
+    /// Runs a statement whose parameters are the project and a number.
+    private func run(_ sql: String, _ number: Int64, _ db: Database) throws(StoreError) {
+        let statement = try PreparedStatement(cached: sql, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, number)
+        try statement.run()
+    }
+}
+
+/// What `arrivals` says of one event.
+struct Arrival {
+    static let sizeBytes = 32
+
+    /// The first eight bytes of the stable hash of the id that it was filed under when it came.
+    let filedHash: UInt64
+    let key: EventKey
+
+    init(_ packed: UnsafeRawBufferPointer, at place: Int) {
+        func number(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: packed.loadUnaligned(fromByteOffset: place + 8 * index, as: UInt64.self))
+        }
+        filedHash = number(0)
+        key = EventKey(
+            timeMilliseconds: Int64(bitPattern: number(1)), hashHigh: number(2), hashLow: number(3))
+    }
+
+    init(of event: StoredEvent) {
+        filedHash = event.filedID.withUnsafeBytes { DeletedIDs.hash(of: $0) }
+        key = event.key
+    }
+
+    init(_ key: EventKey, filedID: UnsafeRawBufferPointer) {
+        filedHash = DeletedIDs.hash(of: filedID)
+        self.key = key
+    }
+
+    func append(to packed: inout [UInt8]) {
+        let record = (
+            filedHash.bigEndian, key.timeMilliseconds.bigEndian, key.hashHigh.bigEndian, key.hashLow.bigEndian
+        )
+        withUnsafeBytes(of: record) { packed.append(contentsOf: $0) }
+    }
+}
+
+extension PreparedStatement {
+    /// Binds the project, and the time and the hash of a key.
+    fileprivate func bind(_ key: EventKey, of project: ProjectID, from place: Int32) throws(StoreError) {
+        try bind(place, project.rawValue)
+        try bind(place + 1, key.timeMilliseconds)
+        let hash = (key.hashHigh.bigEndian, key.hashLow.bigEndian)
+        try bind(place + 2, withUnsafeBytes(of: hash) { Array($0) })
+    }
+
+    /// Binds what makes a row of `event`.
+    fileprivate func bind(_ event: StoredEvent, of project: ProjectID) throws(StoreError) {
+        try bind(event.key, of: project, from: 1)
+        try bind(4, event.name)
+        try bind(5, event.sentID)
+        if event.filedID == event.sentID { try bindNull(6) } else { try bind(6, event.filedID) }
+        if event.insertID.isEmpty { try bindNull(7) } else { try bind(7, event.insertID) }
+        try bind(8, event.properties)
+        try bind(9, Int64(event.endpoint.rawValue))
+        try bind(10, event.receivedMilliseconds)
+        if event.sequence == 0 { try bindNull(11) } else { try bind(11, event.sequence) }
+        if event.isConflict { try bind(12, 1) } else { try bindNull(12) }
+    }
+}

@@ -1,0 +1,85 @@
+/// The statements of deletions and retrievals: their tasks, then what a deletion reads and changes.
+extension Statements {
+    static let insertTask = """
+        INSERT INTO privacy_task (tracking_id, project, kind, compliance_type, requested_by, created, id_count, state,
+        ids, finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    static let task = "SELECT \(taskColumns) FROM privacy_task WHERE tracking_id = ?"
+
+    static let tasksInState = "SELECT \(taskColumns) FROM privacy_task WHERE state = ? ORDER BY number"
+
+    static let updateTask = """
+        UPDATE privacy_task SET state = ?3, ids = ?4, finished = ?5 WHERE tracking_id = ?1 AND state = ?2
+        """
+
+    /// Tasks that are open or hold a file: pending, started, erasing, available.
+    static let occupiedTasks = "SELECT count(*) FROM privacy_task WHERE state IN (1, 2, 3, 5)"
+
+    static let deleteOldestTasks = """
+        DELETE FROM privacy_task WHERE number IN (
+            SELECT number FROM privacy_task WHERE state NOT IN (1, 2, 3, 5) ORDER BY number
+            LIMIT max((SELECT count(*) FROM privacy_task) - ?, 0))
+        """
+
+    static let arrivalsAfter = "SELECT batch, project, packed FROM arrivals WHERE batch > ? ORDER BY batch"
+
+    static let arrivals = "SELECT packed FROM arrivals WHERE batch = ?"
+
+    static let updateArrivals = "UPDATE arrivals SET packed = ?2 WHERE batch = ?1"
+
+    static let deleteArrivals = "DELETE FROM arrivals WHERE batch = ?"
+
+    static let eventIDs = """
+        SELECT sent_id, filed_id, properties FROM event WHERE project = ? AND time = ? AND hash = ?
+        """
+
+    static let event = """
+        SELECT time, hash, name, sent_id, filed_id, insert_id, properties, endpoint, received, sequence, conflict
+        FROM event WHERE project = ? AND time = ? AND hash = ?
+        """
+
+    static let deleteEvent = "DELETE FROM event WHERE project = ? AND time = ? AND hash = ?"
+
+    /// Entries about one id: where it had no node, `log_node` does not have them.
+    static let entriesAboutOneID = """
+        SELECT sequence, CASE WHEN primary_id = secondary_id THEN primary_id END FROM log
+        WHERE project = ? AND sequence > ? ORDER BY sequence LIMIT ?
+        """
+
+    static let sequencesOfNode = "SELECT sequence FROM log_node WHERE project = ? AND node = ?"
+
+    /// The time is that of the entry before, so that times do not go back.
+    static let buryEntry = """
+        UPDATE log SET primary_id = x'', secondary_id = x'', outcome = 4, refusal = NULL, has_link = 0,
+        cluster_size = 0, max_cluster_size = 0, endpoint = 0, principal = '', time = coalesce(
+            (SELECT time FROM log AS former WHERE former.project = ?1 AND former.sequence = ?2 - 1), 0)
+        WHERE project = ?1 AND sequence = ?2 AND outcome <> 4
+        """
+
+    static let deleteEntryNodes = "DELETE FROM log_node WHERE project = ? AND node = ?"
+
+    static let deleteLinkStates = """
+        DELETE FROM link_state WHERE project = ?1 AND link IN (
+            SELECT sequence FROM link INDEXED BY link_from WHERE from_key = ?2 AND project = ?1
+            UNION ALL
+            SELECT sequence FROM link INDEXED BY link_to WHERE to_key = ?2 AND project = ?1)
+        """
+
+    static let deleteLinksFrom = "DELETE FROM link WHERE from_key = ?2 AND project = ?1"
+
+    static let deleteLinksTo = "DELETE FROM link WHERE to_key = ?2 AND project = ?1"
+
+    static let deleteBlocks = "DELETE FROM block WHERE project = ?1 AND (low_key = ?2 OR high_key = ?2)"
+
+    static let deleteIdentity = "DELETE FROM identity WHERE project = ? AND key = ?"
+
+    static let keepLastKey = """
+        INSERT INTO counter (name, value) SELECT 'node', max(key) FROM identity WHERE true HAVING max(key) IS NOT NULL
+        ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
+        """
+
+    private static let taskColumns = """
+        tracking_id, project, kind, compliance_type, requested_by, created, id_count, state, ids, finished
+        """
+}

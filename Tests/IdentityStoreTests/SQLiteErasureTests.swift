@@ -1,0 +1,118 @@
+import Foundation
+import IdentityEngine
+import Testing
+
+@testable import IdentityStore
+
+@Suite(.timeLimit(.minutes(1)))
+struct SQLiteErasureTests {
+    /// Bytes that the ids of these tests begin with, and that stand nowhere else.
+    private static let mark = "VICTIM"
+
+    @Test func `after an erasure no file has a trace of what was deleted, and commits went on beside it`() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory + "/store.sqlite"
+            let store = try SQLiteStore(path: path)
+            var generator = SeededNumbers(seed: 7)
+            var ids: [DistinctID] = []
+            // Random times split pages in the middle, which leaves copies of rows behind.
+            for round in 0..<60 {
+                var events: [Sent] = []
+                for number in 0..<100 {
+                    let isVictim = number % 20 == 0
+                    let id = "\(generator.next() % 1_000_000)-\(isVictim ? Self.mark : "other")-\(round)-\(number)"
+                    if isVictim { ids.append(DistinctID(id)) }
+                    let length = Int(generator.next() % 900)
+                    let text = String(repeating: isVictim ? Self.mark : "filler", count: length / 6)
+                    var sent = Sent(
+                        id: id, insertID: "i\(number)", time: Int64(generator.next() % 1_000_000_000),
+                        properties: #"{"p":"\#(text)"}"#)
+                    if number % 10 == 0 {
+                        sent.identity = .of(.merge, id, isVictim ? "\(Self.mark)2-\(round)-\(number)" : "o\(round)-\(number)")
+                    }
+                    events.append(sent)
+                }
+                _ = try await store.commit([EventBatch.of(events)], by: original, nowMilliseconds: 1)
+            }
+            #expect(try Self.count(Self.mark, beside: path) > 300)
+            var task = PrivacyTask(
+                trackingID: "t", project: project, kind: .deletion, complianceType: .gdpr, requestedBy: "secret",
+                createdMilliseconds: 1, distinctIDs: ids)
+            #expect(try await store.add(task, openLimit: 1))
+            task.state = .started
+            #expect(try await store.replace(task, in: .pending))
+            #expect(try await store.deleteClusters(of: "t"))
+            try await withThrowingTaskGroup { tasks in
+                tasks.addTask { #expect(try await store.eraseTraces()) }
+                tasks.addTask {
+                    for number in 0..<50 {
+                        try await store.commit(Sent(id: "beside", insertID: "\(number)", time: Int64(number * 20_000_000)))
+                    }
+                }
+                try await tasks.waitForAll()
+            }
+            #expect(try Self.count(Self.mark, beside: path) == 0)
+            #expect(try Self.hashes(of: ids, beside: path) == 0)
+            #expect(try await store.events().count == 60 * 95 + 50)
+            #expect(try await store.check() == ["ok"])
+            try await store.close()
+        }
+    }
+
+    @Test func `what a page holds is never cleared, and what lies unused always is`() {
+        var page = [UInt8](repeating: 0xEE, count: 64)
+        // A leaf of an index: one freed block of 10 bytes at 40, two rows, the first at 30.
+        page.replaceSubrange(0..<12, with: [10, 0, 40, 0, 2, 0, 30, 0, 0, 30, 0, 50])
+        page.replaceSubrange(40..<44, with: [0, 0, 0, 10])
+        #expect(PageLayout.unused(of: page, header: 0) == [12..<30, 44..<50])
+        for kind in [0, 1, 3, 4, 6, 255] as [UInt8] {
+            page[0] = kind
+            #expect(PageLayout.unused(of: page, header: 0) == [])
+        }
+        page[0] = 10
+        page[2] = 60
+        page.replaceSubrange(60..<64, with: [0, 0, 0, 10])
+        #expect(PageLayout.unused(of: page, header: 0) == [], "a block beyond the page's end")
+    }
+
+    /// How often a text stands in the store's files.
+    private static func count(_ text: String, beside path: String) throws -> Int {
+        try files(path).reduce(0) { $0 + $1.ranges(of: Data(text.utf8)).count }
+    }
+
+    /// How many of the ids' hashes stand in the store's files, as `arrivals` has them.
+    private static func hashes(of ids: [DistinctID], beside path: String) throws -> Int {
+        let files = try files(path)
+        return ids.count { id in
+            let hash = id.bytes.withUnsafeBytes { DeletedIDs.hash(of: $0) }.bigEndian
+            return files.contains { $0.range(of: withUnsafeBytes(of: hash) { Data($0) }) != nil }
+        }
+    }
+
+    private static func files(_ path: String) throws -> [Data] {
+        try ["", "-wal", "-shm"].map { try Data(contentsOf: URL(filePath: path + $0)) }
+    }
+}
+
+private struct SeededNumbers: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+extension SQLiteStore {
+    /// What SQLite finds wrong with the file; `ok` where nothing is.
+    fileprivate func check() async throws -> [String] {
+        try await onReader { db throws(StoreError) in
+            try PreparedStatement("PRAGMA integrity_check", in: db).all { $0.text(0) }
+        }
+    }
+}
