@@ -8,6 +8,8 @@ package struct DataDirectory: Sendable {
 
     /// The SQLite file.
     package var storePath: String { path + "/selfsame.sqlite" }
+    /// The files of retrievals.
+    package var retrievalsPath: String { path + "/retrievals" }
     package var firstProjectPath: String { path + "/first-project.txt" }
     private var keyPath: String { path + "/secret.key" }
     private var sandboxMarkPath: String { path + "/sandbox" }

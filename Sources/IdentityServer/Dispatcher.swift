@@ -14,6 +14,7 @@ package struct Dispatcher: Sendable {
     private let clock: ServerClock
     private let identityQueries: IdentityQueries
     private let mappingQuery: MappingQuery
+    private let privacy: PrivacyRoutes
     private let sandbox: SandboxRoutes?
     private let sequenceTimeoutSeconds: Int
     private let streamPlaces: StreamPlaces
@@ -25,7 +26,7 @@ package struct Dispatcher: Sendable {
 
     package init(
         ingest: IngestStage, directory: ProjectDirectory, store: any Store, clock: ServerClock,
-        configuration: Configuration, limits: WireLimits, logger: Logger
+        privacyWorker: PrivacyWorker, configuration: Configuration, limits: WireLimits, logger: Logger
     ) {
         self.limits = limits
         self.isOverloadUnavailable = configuration.ingest.isOverloadUnavailable
@@ -36,6 +37,9 @@ package struct Dispatcher: Sendable {
         self.clock = clock
         self.identityQueries = IdentityQueries(store: store)
         self.mappingQuery = MappingQuery(store: store)
+        self.privacy = PrivacyRoutes(
+            store: store, directory: directory, clock: clock, worker: privacyWorker,
+            taskLimit: configuration.privacy.taskLimit)
         self.sandbox =
             configuration.sandbox.isEnabled
             ? SandboxRoutes(store: store, clock: clock, hostNames: configuration.server.hostNames) : nil
@@ -59,6 +63,7 @@ package struct Dispatcher: Sendable {
         case export
         case profiles
         case account
+        case privacy(PrivacyRoutes.Target)
         case health
         case sandbox
         case methodNotAllowed
@@ -78,7 +83,7 @@ package struct Dispatcher: Sendable {
     package func bodyUse(_ path: String, _ method: WireMethod) -> BodyUse {
         guard method != .get, method != .head else { return .ignored }
         switch route(path, method) {
-        case .track, .importing, .engage, .groups, .resolve, .profiles, .sandbox: return .kept
+        case .track, .importing, .engage, .groups, .resolve, .profiles, .privacy, .sandbox: return .kept
         case .client: return .discarded
         default: return .ignored
         }
@@ -140,6 +145,7 @@ package struct Dispatcher: Sendable {
         case .export: await query(request) { try await stream(try await exportStream($0)) }
         case .profiles: await query(request, readsBody: true) { try await stream(try profilePages($0)) }
         case .account: .whole(await AccountQuery(directory: directory).answer(request))
+        case .privacy(let target): await caught { try await privacy.answer(try inflated(request), target) }
         case .health: .whole(await health(path))
         case .sandbox: .whole(await sandbox?.answer(request, path: path) ?? Answer.notFound())
         case .methodNotAllowed: .whole(Answer.methodNotAllowed(allowedMethods(path)))
@@ -165,6 +171,9 @@ package struct Dispatcher: Sendable {
         case "/health", "/health/live", "/health/ready": return isRead ? .health : .methodNotAllowed
         case "/sandbox/reset", "/sandbox/clock": return sandbox == nil ? .notFound : .sandbox
         case let other:
+            if let target = PrivacyRoutes.Target(path: other) {
+                return target.methods.contains(method) ? .privacy(target) : .methodNotAllowed
+            }
             guard let route = ClientRoute(path: other) else { return .notFound }
             return (route.isPosted ? method == .post : isRead) ? .client(route) : .methodNotAllowed
         }
@@ -174,6 +183,7 @@ package struct Dispatcher: Sendable {
     private func allowedMethods(_ path: String) -> [String] {
         let methods: [(method: WireMethod, name: String)] = [
             (.get, "GET"), (.head, "HEAD"), (.post, "POST"), (.put, "PUT"),
+            (.delete, "DELETE"),
         ]
         let allowed = methods.filter { method, _ in
             if case .methodNotAllowed = route(path, method) { return false }
@@ -195,7 +205,7 @@ package struct Dispatcher: Sendable {
         _ request: WireRequest, readsBody: Bool = false, _ body: (QueryRequest) async throws -> Reply
     ) async -> Reply {
         let items = QueryItems(request.query, limit: IdentityQueries.resolveLimit + 100)
-        do {
+        return await caught {
             if items.isTruncated {
                 throw QueryFault.badRequest(
                     "at most \(IdentityQueries.resolveLimit) distinct_ids can be resolved in one request")
@@ -210,6 +220,13 @@ package struct Dispatcher: Sendable {
                 request: readsBody ? request : try inflated(request), items: items, body: named, access: access)
             try await waitForSequence(query)
             return try await body(query)
+        }
+    }
+
+    /// Turns faults into answers.
+    private func caught(_ body: () async throws -> Reply) async -> Reply {
+        do {
+            return try await body()
         } catch let refusal as AccessRefusal {
             return .whole(Answer.failure(refusal.status, refusal.message))
         } catch let error as PayloadError {

@@ -102,6 +102,7 @@ package struct HTTPAdapter: HTTPResponder {
         case .get: .get
         case .post: .post
         case .put: .put
+        case .delete: .delete
         case .options: .options
         case .head: .head
         default: .other

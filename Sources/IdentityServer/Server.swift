@@ -18,6 +18,7 @@ package struct Server: Sendable {
     package let adapter: HTTPAdapter
     /// The project to show in the first call to try, and its secret where it was made just now.
     package let firstProject: FirstProject?
+    private let privacyWorker: PrivacyWorker
     private let lock: DataDirectoryLock?
     private let logger: Logger
 
@@ -57,9 +58,13 @@ package struct Server: Sendable {
             directory: directory, committer: committer, clock: clock, limits: limits,
             sendsOutcome: configuration.ingest.outcomeHeader || configuration.sandbox.isEnabled,
             rateLimiter: Self.rateLimiter(configuration), logger: logger)
+        privacyWorker = PrivacyWorker(
+            store: store, directory: directory, clock: clock, files: RetrievalFiles(in: opened.directory),
+            settings: configuration.privacy, logger: logger)
         adapter = HTTPAdapter(
             dispatcher: Dispatcher(
-                ingest: ingest, directory: directory, store: store, clock: clock, configuration: configuration,
+                ingest: ingest, directory: directory, store: store, clock: clock,
+                privacyWorker: privacyWorker, configuration: configuration,
                 limits: limits, logger: logger),
             budget: BodyBudget(limitBytes: configuration.ingest.inFlightLimitBytes),
             bodySizeLimitBytes: configuration.ingest.bodySizeLimitBytes,
@@ -114,7 +119,7 @@ package struct Server: Sendable {
                 address: .hostname(configuration.server.host, port: configuration.server.port),
                 serverName: "selfsame", backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.server.connectionLimit)),
-            services: [committer, ProjectRefresh(directory: directory)],
+            services: [committer, privacyWorker, ProjectRefresh(directory: directory)],
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
             logger: quietLogger)
     }

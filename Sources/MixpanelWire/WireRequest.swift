@@ -3,6 +3,7 @@ package enum WireMethod: Sendable {
     case get
     case post
     case put
+    case delete
     case options
     case head
     /// Any other: no path accepts it.

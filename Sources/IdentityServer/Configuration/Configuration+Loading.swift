@@ -65,6 +65,12 @@ extension Configuration {
         query = Query(
             sequenceTimeoutSeconds: try reader.number("query.sequenceTimeoutSeconds", in: 0...60),
             streamLimit: try reader.number("query.streamLimit", in: 1...10_000))
+        privacy = Privacy(
+            deletionDelaySeconds: try reader.number("privacy.deletionDelaySeconds", in: 0...2_592_000),
+            retrievalDays: try reader.number("privacy.retrievalDays", in: 1...365),
+            retrievalSizeLimitBytes: try reader.number(
+                "privacy.retrievalSizeLimitBytes", in: 1_048_576...1_099_511_627_776),
+            taskLimit: try reader.number("privacy.taskLimit", in: 1...5000))
         logLevel = try reader.choice("log.level", Logger.Level.self)
         projects = file.projects
         accounts = file.accounts

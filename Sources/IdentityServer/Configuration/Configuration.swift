@@ -13,6 +13,7 @@ package struct Configuration: Sendable {
     package var profiles: Profiles
     package var ingest: Ingest
     package var query: Query
+    package var privacy: Privacy
     package var sandbox: Sandbox
     package var logLevel: Logger.Level
     package var projects: [ConfiguredProject]
@@ -67,6 +68,17 @@ package struct Configuration: Sendable {
         package var sequenceTimeoutSeconds: Int
         /// Exports and mappings that may be written at once; past it the answer is 429.
         package var streamLimit: Int
+    }
+
+    /// Deletions and retrievals for privacy law.
+    package struct Privacy: Sendable {
+        /// How long a deletion waits before it begins, and can be taken back.
+        package var deletionDelaySeconds: Int
+        /// How long the file of a retrieval can be fetched.
+        package var retrievalDays: Int
+        package var retrievalSizeLimitBytes: Int
+        /// Tasks that are open or hold a file; past it the answer is 429.
+        package var taskLimit: Int
     }
 
     /// The sandbox: resettable, with a clock that tests set.

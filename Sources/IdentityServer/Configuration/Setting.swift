@@ -105,6 +105,20 @@ package struct Setting: Sendable {
             key: "query.streamLimit", fallback: "64", allowed: "a number from 1 to 10000",
             meaning: "Exports and mappings that may be written at once; past it the answer is 429."),
         Setting(
+            key: "privacy.deletionDelaySeconds", fallback: "0", allowed: "a number from 0 to 2592000",
+            meaning: "How long a deletion waits before it begins; until then it can be taken back."),
+        Setting(
+            key: "privacy.retrievalDays", fallback: "30", allowed: "a number from 1 to 365",
+            meaning: "Days after which the file of a retrieval is taken away."),
+        Setting(
+            key: "privacy.retrievalSizeLimitBytes", fallback: "1073741824",
+            allowed: "a number from 1048576 to 1099511627776",
+            meaning: "The size of a retrieval's file; a retrieval beyond it fails."),
+        Setting(
+            key: "privacy.taskLimit", fallback: "100", allowed: "a number from 1 to 5000",
+            meaning: "Deletions and retrievals that are open, and retrievals whose files are there; past it the answer "
+                + "is 429."),
+        Setting(
             key: "sandbox.enabled", fallback: "false", allowed: "true or false",
             meaning: "Serves /sandbox/reset and /sandbox/clock; for tests only."),
         Setting(

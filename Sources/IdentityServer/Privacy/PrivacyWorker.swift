@@ -1,6 +1,7 @@
+import Foundation
 package import IdentityStore
 package import Logging
-package import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
 
 /// Works off deletions and retrievals, one after another in the order of their making, beside everything else.
@@ -38,9 +39,9 @@ package final class PrivacyWorker: Service, Sendable {
     package func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                let hasMore = await workOff()
+                let hasMore = await self.workOff()
                 for _ in 0..<(hasMore ? 20 : Self.restTicks) {
-                    let wasWoken = isWoken.withLock { isWoken in
+                    let wasWoken = self.isWoken.withLock { isWoken in
                         defer { isWoken = false }
                         return isWoken
                     }
@@ -60,7 +61,7 @@ package final class PrivacyWorker: Service, Sendable {
         do {
             for task in try await store.privacyTasks(in: PrivacyTask.State.open) {
                 if Task.isCancelled { return true }
-                if try await !work(on: task) { hasMore = true }
+                if try await !work(on: task.trackingID) { hasMore = true }
             }
             try await expireFiles()
         } catch {
@@ -74,8 +75,9 @@ package final class PrivacyWorker: Service, Sendable {
     /// Brings a task to its end.
     ///
     /// - Returns: false where it is not due, or was cut short.
-    private func work(on task: PrivacyTask) async throws -> Bool {
-        var task = task
+    private func work(on trackingID: String) async throws -> Bool {
+        // Read anew: a deletion that ran meanwhile has taken its ids out.
+        guard var task = try await store.privacyTask(trackingID) else { return true }
         if task.state == .pending {
             let delay = task.kind == .deletion ? Int64(settings.deletionDelaySeconds) * 1000 : 0
             guard clock.nowMilliseconds >= task.createdMilliseconds + delay else { return false }

@@ -26,6 +26,10 @@ package struct Export: AsyncSequence, Sendable {
         package var condition: WhereExpression?
         /// The most events; nil for no limit.
         package var limit: Int?
+        /// The ids that events must be filed under; nil for all.
+        package var filedIDs: Set<DistinctID>?
+        /// Whether each line says that it is an event, for files that hold other things too.
+        package var namesType = false
         /// Whether `time` is written in milliseconds rather than seconds.
         package var isTimeInMilliseconds = false
 
@@ -136,6 +140,7 @@ package struct Export: AsyncSequence, Sendable {
             if page.last != nil, ContinuousClock.now >= deadline { break }
             page.last = event.key
             if let names = range.names, !names.contains(event.name) { continue }
+            if let ids = range.filedIDs, !ids.contains(DistinctID(event.filedID)) { continue }
             let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
             let canonical = try canonicalID(of: event, identity, asOf: sequence, known, &page.found)
             let start = json.bytes.count
@@ -175,6 +180,7 @@ package struct Export: AsyncSequence, Sendable {
     ) -> Swift.Range<Int> {
         var properties = 0..<0
         json.object { json in
+            if range.namesType { json.field("type", "event") }
             json.field("event", utf8: event.name)
             var start = 0
             json.object("properties") { json in

@@ -84,15 +84,15 @@ struct IdentityQueries: Sendable {
         wanted.verb = try verb(query)
         let filter = wanted
         let project = query.project
-        let entries = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [LogEntry] in
-            try snapshot.logEntries(filter, in: project)
+        let records = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [LogRecord] in
+            try snapshot.logRecords(filter, in: project)
         }
         var json = JSONBuilder()
         json.object { json in
             json.array("entries") { json in
-                for entry in entries.prefix(limit) { LogEntryText.write(entry, to: &json) }
+                for record in records.prefix(limit) { LogRecordText.write(record, to: &json) }
             }
-            if entries.count > limit { json.field("next", entries[limit - 1].sequence) } else { json.null("next") }
+            if records.count > limit { json.field("next", records[limit - 1].sequence) } else { json.null("next") }
         }
         return Answer.json(json.bytes)
     }
@@ -122,9 +122,27 @@ struct IdentityQueries: Sendable {
 }
 
 /// How an entry of the log is written.
-enum LogEntryText {
-    static func write(_ entry: LogEntry, to json: inout JSONBuilder) {
+enum LogRecordText {
+    /// - Parameters:
+    ///   - record: an entry, or a tombstone, of which there is nothing but its sequence and its verb.
+    ///   - type: what the object says that it is, where it stands among others.
+    ///   - json: where it is written to.
+    static func write(_ record: LogRecord, type: String? = nil, to json: inout JSONBuilder) {
+        switch record {
+        case .entry(let entry): write(entry, type, to: &json)
+        case .tombstone(let tombstone):
+            json.object { json in
+                if let type { json.field("type", type) }
+                json.field("sequence", tombstone.sequence)
+                json.field("verb", tombstone.verb.name)
+                json.field("outcome", "deleted")
+            }
+        }
+    }
+
+    private static func write(_ entry: LogEntry, _ type: String?, to json: inout JSONBuilder) {
         json.object { json in
+            if let type { json.field("type", type) }
             json.field("sequence", entry.sequence)
             json.field("time", Timestamp.text(milliseconds: entry.timeMilliseconds))
             json.field("verb", entry.event.verb.name)
