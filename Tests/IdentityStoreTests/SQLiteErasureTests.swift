@@ -9,14 +9,15 @@ struct SQLiteErasureTests {
     /// Bytes that the ids of these tests begin with, and that stand nowhere else.
     private static let mark = "VICTIM"
 
-    @Test func `after an erasure no file has a trace of what was deleted, and commits went on beside it`() async throws {
+    @Test func `after an erasure no file has a trace of what was deleted, and commits went on beside it`() async throws
+    {
         try await withTemporaryDirectory { directory in
             let path = directory + "/store.sqlite"
             let store = try SQLiteStore(path: path)
             var generator = SeededNumbers(seed: 7)
             var ids: [DistinctID] = []
             // Random times split pages in the middle, which leaves copies of rows behind.
-            for round in 0..<60 {
+            for round in 0..<40 {
                 var events: [Sent] = []
                 for number in 0..<100 {
                     let isVictim = number % 20 == 0
@@ -28,13 +29,14 @@ struct SQLiteErasureTests {
                         id: id, insertID: "i\(number)", time: Int64(generator.next() % 1_000_000_000),
                         properties: #"{"p":"\#(text)"}"#)
                     if number % 10 == 0 {
-                        sent.identity = .of(.merge, id, isVictim ? "\(Self.mark)2-\(round)-\(number)" : "o\(round)-\(number)")
+                        sent.identity = .of(
+                            .merge, id, isVictim ? "\(Self.mark)2-\(round)-\(number)" : "o\(round)-\(number)")
                     }
                     events.append(sent)
                 }
                 _ = try await store.commit([EventBatch.of(events)], by: original, nowMilliseconds: 1)
             }
-            #expect(try Self.count(Self.mark, beside: path) > 300)
+            #expect(try Self.count(Self.mark, beside: path) > 200)
             var task = PrivacyTask(
                 trackingID: "t", project: project, kind: .deletion, complianceType: .gdpr, requestedBy: "secret",
                 createdMilliseconds: 1, distinctIDs: ids)
@@ -49,14 +51,15 @@ struct SQLiteErasureTests {
                 }
                 tasks.addTask {
                     for number in 0..<50 {
-                        try await store.commit(Sent(id: "beside", insertID: "\(number)", time: Int64(number * 20_000_000)))
+                        try await store.commit(
+                            Sent(id: "beside", insertID: "\(number)", time: Int64(number * 20_000_000)))
                     }
                 }
                 try await tasks.waitForAll()
             }
             #expect(try Self.count(Self.mark, beside: path) == 0)
             #expect(try Self.hashes(of: ids, beside: path) == 0)
-            #expect(try await store.events().count == 60 * 95 + 50)
+            #expect(try await store.events().count == 40 * 95 + 50)
             #expect(try await store.check() == ["ok"])
             try await store.close()
         }
@@ -80,7 +83,7 @@ struct SQLiteErasureTests {
 
     /// How often a text stands in the store's files.
     private static func count(_ text: String, beside path: String) throws -> Int {
-        try files(path).reduce(0) { $0 + $1.ranges(of: Data(text.utf8)).count }
+        try files(path).reduce(0) { $0 + occurrences(of: Array(text.utf8), in: $1) }
     }
 
     /// How many of the ids' hashes stand in the store's files, as `arrivals` has them.
@@ -88,7 +91,21 @@ struct SQLiteErasureTests {
         let files = try files(path)
         return ids.count { id in
             let hash = id.bytes.withUnsafeBytes { DeletedIDs.hash(of: $0) }.bigEndian
-            return files.contains { $0.range(of: withUnsafeBytes(of: hash) { Data($0) }) != nil }
+            return files.contains { occurrences(of: withUnsafeBytes(of: hash) { Array($0) }, in: $0) > 0 }
+        }
+    }
+
+    private static func occurrences(of needle: [UInt8], in file: Data) -> Int {
+        file.withUnsafeBytes { bytes in
+            var count = 0
+            var rest = bytes[...]
+            while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress,
+                let found = memmem(base, rest.count, needle, needle.count)
+            {
+                count += 1
+                rest = rest.dropFirst(UnsafeRawPointer(found) - base + 1)
+            }
+            return count
         }
     }
 

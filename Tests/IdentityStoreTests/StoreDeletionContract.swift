@@ -74,7 +74,8 @@ struct StoreDeletionContract {
             #expect(try await store.nodes().map(\.key) == [1, 2, 5, 6])
             #expect(try await store.records(LogQuery(limit: 9)).map(\.timeMilliseconds) == [1_000, 1_000, 1_000])
             #expect(
-                try await store.records(LogQuery(limit: 9, distinctID: DistinctID(anonymous(2)))).map(\.sequence) == [3])
+                try await store.records(LogQuery(limit: 9, distinctID: DistinctID(anonymous(2)))).map(\.sequence) == [3]
+            )
             // The device went with its user, so that another may take it.
             #expect(try await store.commit(.identify("U2", anonymous(3))).merged == 1)
             #expect(try await store.events().map(\.sent).sorted() == ["U1", "U2", "U2", "U3"])
@@ -86,8 +87,8 @@ struct StoreDeletionContract {
     @Test(arguments: Backend.allCases)
     func `an event of another cluster loses the deleted id and nothing more`(_ backend: Backend) async throws {
         try await backend.withStore { store async throws in
-            let properties =
-                #"{"$anon_id":"\#(anonymous(1))","$device_id":"d","plan":"U1","$user_id":"\u00551","n":[{"alias":"U1"}]}"#
+            let rest = #","$device_id":"d","plan":"U1","n":[{"alias":"U1"}]}"#
+            let properties = #"{"$anon_id":"\#(anonymous(1))","$user_id":"\u00551""# + rest
             var refused = Sent.identify("U2", anonymous(1))
             refused.properties = properties
             var merge = Sent.merge("U1", "U2")
@@ -97,8 +98,7 @@ struct StoreDeletionContract {
             try await store.delete(anonymous(1))
             let events = try await store.events().sorted { $0.sequence < $1.sequence }
             #expect(events.map(\.sent) == ["U2", ""])
-            #expect(
-                events.first?.text == #"{"$anon_id":null,"$device_id":"d","plan":"U1","$user_id":null,"n":[{"alias":"U1"}]}"#)
+            #expect(events.first?.text == #"{"$anon_id":null,"$user_id":null"# + rest)
             #expect(events.last?.text == #"{"$distinct_ids":[null,"U2"]}"#)
         }
     }

@@ -33,8 +33,9 @@ struct PrivacyRoutes: Sendable {
         var trackingID: String?
         var isDownload = false
 
+        /// Nil for a path of another kind.
+        ///
         /// - Parameter path: a path whose doubled and last slashes are gone.
-        /// - Returns: nil for a path of another kind.
         init?(path: String) {
             guard let (prefix, kind) = PrivacyRoutes.prefixes.first(where: { path.hasPrefix($0.path) }) else {
                 return nil
@@ -117,7 +118,8 @@ struct PrivacyRoutes: Sendable {
             createdMilliseconds: clock.nowMilliseconds, distinctIDs: ids)
         guard try await store.add(task, openLimit: taskLimit) else {
             throw QueryFault(
-                status: 429, message: "too many deletions and retrievals are open; wait for some, or delete files of "
+                status: 429,
+                message: "too many deletions and retrievals are open; wait for some, or delete files of "
                     + "retrievals that were fetched", retryAfterSeconds: 60)
         }
         worker.wake()

@@ -118,7 +118,9 @@ package final class PrivacyWorker: Service, Sendable {
         defer { try? file.close() }
         let retrieval = Retrieval(store: store, project: project, distinctIDs: task.distinctIDs)
         do {
-            try await retrieval.write(sizeLimitBytes: settings.retrievalSizeLimitBytes) { try file.write(contentsOf: $0) }
+            try await retrieval.write(sizeLimitBytes: settings.retrievalSizeLimitBytes) {
+                try file.write(contentsOf: $0)
+            }
         } catch is CancellationError {
             return nil
         } catch is Retrieval.TooLarge {

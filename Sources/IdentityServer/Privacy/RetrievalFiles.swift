@@ -31,7 +31,9 @@ package struct RetrievalFiles: Sendable {
 
     /// Gives a file that was written its name, so that what has the name is whole.
     func complete(_ trackingID: String) throws {
-        guard unsafe rename(partPath(trackingID), filePath(trackingID)) == 0 else { throw CocoaError(.fileWriteUnknown) }
+        guard unsafe rename(partPath(trackingID), filePath(trackingID)) == 0 else {
+            throw CocoaError(.fileWriteUnknown)
+        }
     }
 
     /// Takes a file away, whole or not; nothing where there is none.

@@ -46,12 +46,15 @@ extension DeletedIDs {
         case replace(StoredEvent)
     }
 
-    /// An event belongs to the cluster of the id that it is filed under. One that merely names a deleted id stays, with
-    /// that id taken out of it; where it had been sent under the id, it gets a key that nothing can be concluded from.
+    /// Judges an event, which belongs to the cluster of the id that it is filed under.
+    ///
+    /// One that merely names a deleted id stays, with that id taken out of it; where it had been sent under the id, it
+    /// gets a key that nothing can be concluded from.
     ///
     /// - Parameters:
     ///   - event: the event as it is stored.
     ///   - hashes: where the key of an event that was sent under a deleted id comes from.
+    /// - Returns: what becomes of it.
     func verdict(on event: StoredEvent, generating hashes: inout GeneratedHashes) -> Verdict {
         if event.filedID.withUnsafeBytes({ contains($0) }) { return .delete }
         let isSentUnder = event.sentID.withUnsafeBytes { contains($0) }

@@ -91,7 +91,9 @@ struct PreparedStatement {
 
     /// The bytes of a value where they are, until the next step; none where it is NULL.
     func bytesInPlace(_ column: Int32) -> UnsafeRawBufferPointer {
-        guard let base = sqlite3_column_blob(pointer, column) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        guard let base = sqlite3_column_blob(pointer, column) else {
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
         return UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(pointer, column)))
     }
 

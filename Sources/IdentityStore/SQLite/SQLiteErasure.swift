@@ -3,14 +3,15 @@ import GRDBSQLite
 
 /// Takes what was deleted out of the store's files.
 ///
-/// `secure_delete` overwrites a row where it stands, but not the copies that SQLite leaves behind in the unused middle of
-/// a page when it moves rows to another page; measured, about one deleted row in two hundred is still in the file. And
-/// the write-ahead log holds earlier states of pages until it is cut off. So every page's unused parts are overwritten
-/// with zeros in the file itself, which changes nothing that SQLite ever reads, and the log is folded in and cut off.
+/// `secure_delete` overwrites a row where it stands, but not the copies that SQLite leaves behind in the unused middle
+/// of a page when it moves rows to another page (decision 0007 has the measure). And the write-ahead log holds earlier
+/// states of pages until it is cut off. So every page's unused parts are overwritten with zeros in the file itself,
+/// which changes nothing that SQLite ever reads, and the log is folded in and cut off.
 ///
 /// It goes over the file in steps on the writing connection's queue, so that commits go on between them. Nobody else
-/// writes to the file (`DataDirectoryLock`). What commits change in the meantime is known from the write-ahead log, whose
-/// folding-in is left to the steps until the end; the connection's own copies of pages are given up after each step.
+/// writes to the file (`DataDirectoryLock`). What commits change in the meantime is known from the write-ahead log,
+/// whose folding-in is left to the steps until the end; the connection's own copies of pages are given up after each
+/// step.
 struct SQLiteErasure {
     /// Pages that one step goes over.
     private static let pagesAtOnce = 1_024
@@ -43,6 +44,8 @@ struct SQLiteErasure {
     /// - Parameters:
     ///   - first: the first page of the step, from 1.
     ///   - options: the settings that are in force apart from steps.
+    /// - Returns: where to go on.
+    /// - Throws: `StoreError`.
     func step(from first: Int, _ options: SQLiteOptions) throws(StoreError) -> Progress {
         sqlite3_wal_autocheckpoint(db.sqliteConnection, 0)
         let changed = try changedPages()
@@ -51,7 +54,8 @@ struct SQLiteErasure {
         let count = try file.sizeBytes() / pageSize
         guard count < Self.pageCountLimit else {
             throw StoreError(
-                .unexpected, "The store is too large for deleted values to be taken out of its pages. "
+                .unexpected,
+                "The store is too large for deleted values to be taken out of its pages. "
                     + "Stop the server and run VACUUM on its file.")
         }
         for page in changed where page <= count { try clear(pages: page..<(page + 1)) }
@@ -117,7 +121,8 @@ struct SQLiteErasure {
             let page = bytes[place..<(place + pageSize)]
             // The first page begins with the file's own header.
             let unused = PageLayout.unused(of: Array(page), header: start + place == 0 ? 100 : 0)
-            for range in unused where page.dropFirst(range.lowerBound).prefix(range.count).contains(where: { $0 != 0 }) {
+            for range in unused where page.dropFirst(range.lowerBound).prefix(range.count).contains(where: { $0 != 0 })
+            {
                 try file.write([UInt8](repeating: 0, count: range.count), at: start + place + range.lowerBound)
             }
         }
@@ -126,12 +131,14 @@ struct SQLiteErasure {
 
 /// How a page of a table or an index is laid out, as SQLite documents its file format (section 1.6).
 enum PageLayout {
-    /// The parts of a page that hold nothing: between the pointers to rows and the first row, and freed blocks but for
-    /// what links them. None for a page of another kind, or one that contradicts itself.
+    /// The parts of a page that hold nothing.
+    ///
+    /// They lie between the pointers to rows and the first row, and in freed blocks but for what links these.
     ///
     /// - Parameters:
     ///   - page: the page.
     ///   - header: where the page's own header begins.
+    /// - Returns: the parts; none for a page of another kind, or one that contradicts itself.
     static func unused(of page: [UInt8], header: Int) -> [Range<Int>] {
         func number(_ place: Int) -> Int { Int(page[place]) << 8 | Int(page[place + 1]) }
         guard let kind = page.dropFirst(header).first, [2, 5, 10, 13].contains(kind) else { return [] }
@@ -164,7 +171,8 @@ private struct DatabaseFile {
         var pointer: UnsafeMutablePointer<sqlite3_file>?
         let code = sqlite3_file_control(db.sqliteConnection, "main", which, &pointer)
         guard code == SQLITE_OK, let pointer, let methods = pointer.pointee.pMethods else {
-            throw StoreError(.unexpected, "The store's file cannot be reached.", cause: "file control \(which): \(code)")
+            throw StoreError(
+                .unexpected, "The store's file cannot be reached.", cause: "file control \(which): \(code)")
         }
         file = pointer
         self.methods = methods.pointee

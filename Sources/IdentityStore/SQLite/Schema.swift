@@ -177,9 +177,9 @@ enum Schema {
 
     /// Deletions and retrievals, and what must outlive them.
     ///
-    /// `ids` holds those that a task has still to deal with, each after its length of four bytes, big-endian; it is empty
-    /// once a task is done. `number` keeps the order of their making. `counter` has the greatest node key ever given
-    /// as of the last deletion, so that no key is given twice.
+    /// `ids` holds those that a task has still to deal with, each after its length of four bytes, big-endian; it is
+    /// empty once a task is done. `number` keeps the order of their making. `counter` has the greatest node key ever
+    /// given as of the last deletion, so that no key is given twice.
     private static let privacy = """
         CREATE TABLE privacy_task (
             number INTEGER PRIMARY KEY,
