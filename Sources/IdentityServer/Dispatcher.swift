@@ -65,6 +65,7 @@ package struct Dispatcher: Sendable {
         case account
         case privacy(PrivacyRoutes.Target)
         case health
+        case description
         case sandbox
         case methodNotAllowed
         case notFound
@@ -147,6 +148,7 @@ package struct Dispatcher: Sendable {
         case .account: .whole(await AccountQuery(directory: directory).answer(request))
         case .privacy(let target): await caught { try await privacy.answer(try inflated(request), target) }
         case .health: .whole(await health(path))
+        case .description: .whole(Answer.json(OpenAPI.document))
         case .sandbox: .whole(await sandbox?.answer(request, path: path) ?? Answer.notFound())
         case .methodNotAllowed: .whole(Answer.methodNotAllowed(allowedMethods(path)))
         case .notFound: .whole(Answer.notFound())
@@ -169,6 +171,7 @@ package struct Dispatcher: Sendable {
         case "/api/2.0/engage", "/api/query/engage": return isReadOrPost ? .profiles : .methodNotAllowed
         case "/api/app/me": return isRead ? .account : .methodNotAllowed
         case "/health", "/health/live", "/health/ready": return isRead ? .health : .methodNotAllowed
+        case "/openapi.json": return isRead ? .description : .methodNotAllowed
         case "/sandbox/reset", "/sandbox/clock": return sandbox == nil ? .notFound : .sandbox
         case let other:
             if let target = PrivacyRoutes.Target(path: other) {

@@ -1,0 +1,90 @@
+extension OpenAPI {
+    /// Our own paths about who is one with whom.
+    static let identityPaths = #"""
+        "/identity/resolve": {
+          "get": {
+            "tags": ["identity"], "operationId": "resolve",
+              "summary": "The canonical id of each id, in the order given.",
+            "parameters": [
+              {"name": "distinct_id", "in": "query", "required": true, "explode": true,
+                "schema": {"type": "array", "items": {"$ref": "#/components/schemas/DistinctID"}, "minItems": 1}},
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "security": [{"basic": []}],
+            "responses": {"200": {"$ref": "#/components/responses/Resolved"}, \#(queryResponses)}
+          },
+          "post": {
+            "tags": ["identity"], "operationId": "resolveMany", "summary": "The same for up to 10,000 ids.",
+            "parameters": [
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "requestBody": {"required": true, "content": {"application/json": {"schema": {
+              "type": "object", "required": ["distinct_ids"], "properties": {"distinct_ids": {
+                "type": "array", "items": {"$ref": "#/components/schemas/DistinctID"}, "minItems": 1,
+                  "maxItems": 10000}}}}}},
+            "security": [{"basic": []}],
+            "responses": {"200": {"$ref": "#/components/responses/Resolved"}, \#(queryResponses)}
+          }
+        },
+        "/identity/cluster": {
+          "get": {
+            "tags": ["identity"], "operationId": "cluster",
+              "summary": "The members and links of an id's cluster, in pages.",
+            "parameters": [
+              {"name": "distinct_id", "in": "query", "required": true,
+                "schema": {"$ref": "#/components/schemas/DistinctID"}},
+              {"$ref": "#/components/parameters/after"}, {"$ref": "#/components/parameters/limit"},
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "A page of the cluster.", "content": {"application/json": {"schema": {
+                "$ref": "#/components/schemas/Cluster"}}}},
+              \#(queryResponses)
+            }
+          }
+        },
+        "/identity/log": {
+          "get": {
+            "tags": ["identity"], "operationId": "log",
+              "summary": "Every identity operation with its outcome, in order.",
+            "parameters": [
+              {"name": "distinct_id", "in": "query", "schema": {"$ref": "#/components/schemas/DistinctID"}},
+              {"name": "outcome", "in": "query",
+                "description": "One or more of merged, unchanged and refused, with commas.",
+                "schema": {"type": "string",
+                  "pattern": "^(merged|unchanged|refused)(,(merged|unchanged|refused)){0,2}$"}},
+              {"name": "verb", "in": "query",
+                "schema": {"enum": ["$identify", "$create_alias", "$merge", "identify", "create_alias", "merge"]}},
+              {"$ref": "#/components/parameters/after"}, {"$ref": "#/components/parameters/limit"},
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "A page of the log.", "content": {"application/json": {"schema": {
+                "type": "object", "required": ["entries", "next"], "additionalProperties": false, "properties": {
+                  "entries": {"type": "array", "items": {"$ref": "#/components/schemas/LogEntry"}},
+                  "next": {"$ref": "#/components/schemas/Next"}}}}}},
+              \#(queryResponses)
+            }
+          }
+        },
+        "/identity/mappings": {
+          "get": {
+            "tags": ["identity"], "operationId": "mappings", "summary": "Every known id with its canonical id.",
+            "parameters": [
+              {"name": "format", "in": "query", "schema": {"enum": ["jsonl", "csv"], "default": "jsonl"}},
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "A line for each id.",
+                "headers": {"X-Selfsame-Sequence": {"$ref": "#/components/headers/Sequence"}},
+                "content": {
+                  "application/jsonl": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}}},
+              \#(queryResponses)
+            }
+          }
+        }
+        """#
+}
