@@ -85,7 +85,7 @@ extension RecordReader {
     }
 
     /// The value that was copied last, as the value of an option; nil for null.
-    private func option(_ value: ValueReference) throws(RecordFault) -> [UInt8]? {
+    private mutating func option(_ value: ValueReference) throws(RecordFault) -> [UInt8]? {
         switch value.kind {
         case .absent, .null: nil
         case .string, .escapedString: try text(of: value)
@@ -94,7 +94,7 @@ extension RecordReader {
     }
 
     /// The text of a string; U+FFFD stands for a lone surrogate.
-    private func text(of string: ValueReference) throws(RecordFault) -> [UInt8] {
+    private mutating func text(of string: ValueReference) throws(RecordFault) -> [UInt8] {
         var text: [UInt8] = []
         var index = string.start
         while index < string.end {

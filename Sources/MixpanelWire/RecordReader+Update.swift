@@ -154,7 +154,8 @@ extension RecordReader {
             case .union: value.kind == .array
             default: true
             }
-        enterKey(0, field: fits ? OperandKey.fit : OperandKey.unfit)
+        let hash = keyHash(output + pairStart + 1, keyCount)
+        enterKey(0, hash: hash, field: fits ? OperandKey.fit : OperandKey.unfit)
     }
 
     /// What is wrong with the first value that its operator cannot take, of those that count.

@@ -42,7 +42,7 @@ extension RecordReader {
     /// Reads what an update is about.
     ///
     /// A reserved id is taken (P 6.3-2 speaks of verbs): it never joins a cluster, so its profile is nobody else's.
-    private func subjectID(
+    private mutating func subjectID(
         _ value: ValueReference,
         _ name: StaticString,
         slot: Int
