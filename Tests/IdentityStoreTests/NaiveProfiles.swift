@@ -89,7 +89,8 @@ struct NaiveProfiles {
         updates.reduce(into: [:]) { $1.operation.apply(to: &$0) }
     }
 
-    private func joined(_ a: DistinctID, _ b: DistinctID) -> Int64 { joinSequences[[a, b]] ?? .max }
+    /// The sequence of the link since which two ids are together; the greatest number where they are not.
+    func joined(_ a: DistinctID, _ b: DistinctID) -> Int64 { joinSequences[[a, b]] ?? .max }
 
     private static func joinSequences(
         _ links: [(sequence: Int64, ids: [DistinctID])]

@@ -124,6 +124,35 @@ struct ProfileOracleTests {
                 faults.append("\(rule) lists \(profile)")
             }
         }
+        return try await faults + faultsWithoutALink(of: history, model, in: store)
+    }
+
+    /// Says where the profiles differ that the parts of a cluster have once a link is gone: what is kept of each id
+    /// must do for every part.
+    private static func faultsWithoutALink(
+        of history: ProfileHistory, _ model: NaiveProfiles, in store: any Store
+    ) async throws -> [String] {
+        var faults: [String] = []
+        let profiles = try await store.read { snapshot throws(StoreError) in
+            try snapshot.profiles(in: history.project, after: nil, limit: .max, sizeLimitBytes: .max)
+        }
+        for place in model.links.indices where history.system == .original {
+            var parted = model
+            parted.links.remove(at: place)
+            for first in history.ids {
+                let members = history.ids.filter { $0 == first || parted.joined($0, first) < .max }
+                let sent = profiles.filter { members.contains($0.id) }.sorted { $0.id < $1.id }
+                let views = ProfileViews(sent.map { .init(ledger: $0.ledger, updatedMilliseconds: 1) }) { [parted] in
+                    parted.joined(sent[$0].id, sent[$1].id)
+                }
+                for rule in ProfileMergeRule.allCases {
+                    let found = try NaiveProfiles.Value.properties(views.profile(by: rule)?.properties)
+                    let wanted = parted.profile(of: members.sorted(), rule)
+                    if found == wanted { continue }
+                    faults.append("\(rule) \(first) without link \(place): \(found ?? [:]), not \(wanted ?? [:])")
+                }
+            }
+        }
         return faults
     }
 

@@ -41,8 +41,7 @@ struct MemoryProfiles {
         var growth = 0
         for id in drafts.changedIDs {
             guard let profile = drafts.profiles[id] else { continue }
-            growth -= removeProfile(of: id)
-            if !profile.ledger.isEmpty { growth += insert(profile) }
+            if profile.ledger.isEmpty { growth -= removeProfile(of: id) } else { growth += put(profile) }
         }
         for (name, group) in drafts.groups {
             if let old = groups.removeValue(forKey: name) { growth -= MemoryCost.of(old, name) }
@@ -59,16 +58,22 @@ struct MemoryProfiles {
     mutating func removeProfile(of id: DistinctID) -> Int {
         guard let old = profiles.removeValue(forKey: id) else { return 0 }
         ids.remove(at: ids.partitioningIndex { $0 >= id })
-        idsByRoot[old.root]?.remove(id)
-        if idsByRoot[old.root]?.isEmpty == true { idsByRoot[old.root] = nil }
+        leave(old)
         return MemoryCost.of(old)
     }
 
-    private mutating func insert(_ profile: StoredProfile) -> Int {
-        profiles[profile.id] = profile
-        ids.insert(profile.id, at: ids.partitioningIndex { $0 >= profile.id })
-        if profile.root != 0 { idsByRoot[profile.root, default: []].insert(profile.id) }
-        return MemoryCost.of(profile)
+    private mutating func put(_ profile: StoredProfile) -> Int {
+        let id = profile.id
+        let old = profiles.updateValue(profile, forKey: id)
+        if old == nil { ids.insert(id, at: ids.partitioningIndex { $0 >= id }) }
+        if let old, old.root != profile.root { leave(old) }
+        if profile.root != 0 { idsByRoot[profile.root, default: []].insert(id) }
+        return MemoryCost.of(profile) - (old.map { MemoryCost.of($0) } ?? 0)
+    }
+
+    private mutating func leave(_ profile: StoredProfile) {
+        idsByRoot[profile.root]?.remove(profile.id)
+        if idsByRoot[profile.root]?.isEmpty == true { idsByRoot[profile.root] = nil }
     }
 }
 
