@@ -115,6 +115,14 @@ def records(project, ids, number, randomness):
     return found
 
 
+def engage(server, distinct_id, **properties):
+    answer = server.request(
+        "POST", "/engage", json.dumps([{
+            "$token": server.project.token, "$distinct_id": distinct_id, "$set": properties}]),
+        {"Content-Type": "application/json"})
+    assert answer.text == "1", answer
+
+
 def import_all(server, found):
     for start in range(0, len(found), 2000):
         answer = server.import_(found[start:start + 2000])
@@ -143,12 +151,15 @@ def test_a_deletion_leaves_no_trace_in_any_file_and_takes_nothing_else(tmp_path)
         assert server.import_([{
             "event": "$merge", "properties": {
                 "$distinct_ids": [subject, partner], "time": 1_700_000_000, "$insert_id": "m"}}]).status == 200
+        engage(server, subject, secret_of="subject-profile-3c77")
+        engage(server, anonymous, secret_of="subject-profile-3c77")
+        engage(server, "other-1", city="Bern")
         # Another cluster's history and events name the subject's ids.
         server.track([
             project.identify("other-1", anonymous), project.identify("other-1", new_anonymous_id(randomness)),
             project.event("Clicked", "other-2", **{"$device_id": device, "$user_id": "other-2", "plan": "gold"})])
         mine = [record for record in found if record["properties"]["distinct_id"] in deleted]
-        needles = [needle for one in deleted for needle in (one.encode(), id_hash(one))]
+        needles = [needle for one in deleted for needle in (one.encode(), id_hash(one))] + [b"subject-profile-3c77"]
         needles += [event_hash("Viewed", r["properties"]["distinct_id"], r["properties"]["$insert_id"]) for r in mine]
         before = files(tmp_path)
         missing = [n for n in needles if not any(n in text for text in before.values())]
@@ -255,6 +266,9 @@ def test_a_retrieval_delivers_everything_about_the_clusters_named(tmp_path):
             project.event("Opened", anonymous, page="ä\u2028"), project.identify("subject", anonymous),
             project.event("Bought", "subject"), project.event("Bought", "other"),
             project.identify("other", anonymous), project.event("Alone", "loner")])
+        engage(server, "subject", city="Bern", n=1)
+        engage(server, anonymous, city="Basel")
+        engage(server, "other", city="Chur")
         task = create(server, RETRIEVALS, [anonymous, "subject", "loner"])
         done = finish(server, RETRIEVALS, task)
         assert done["result"] == done["results"] == (
@@ -267,10 +281,12 @@ def test_a_retrieval_delivers_everything_about_the_clusters_named(tmp_path):
         clusters = {frozenset(line["distinct_ids"]) for line in lines if line["type"] == "cluster"}
         assert clusters == {frozenset(["subject", anonymous]), frozenset(["loner"])}
         assert sorted(line["sequence"] for line in lines if line["type"] == "log") == [1, 2]
+        profiles = {line["$distinct_id"]: line["$properties"] for line in lines if line["type"] == "profile"}
+        assert profiles == {"subject": {"city": "Bern", "n": 1}, anonymous: {"city": "Basel"}}
         events = [line for line in lines if line["type"] == "event"]
         assert sorted(e["event"] for e in events) == ["$identify", "Alone", "Bought", "Opened"]
         assert {e["properties"]["distinct_id"] for e in events} == {"subject", "loner"}
-        assert len(clusters) + 2 + len(events) == len(lines)
+        assert len(clusters) + len(profiles) + 2 + len(events) == len(lines)
         (file,) = (tmp_path / "retrievals").iterdir()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700

@@ -14,7 +14,7 @@ struct SQLiteErasureTests {
         try await withTemporaryDirectory { directory in
             let path = directory + "/store.sqlite"
             let store = try SQLiteStore(path: path)
-            var generator = SeededNumbers(seed: 7)
+            var generator = SeededGenerator(seed: 7)
             var ids: [DistinctID] = []
             // Random times split pages in the middle, which leaves copies of rows behind.
             for round in 0..<40 {
@@ -37,6 +37,7 @@ struct SQLiteErasureTests {
                 _ = try await store.commit([EventBatch.of(events)], by: original, nowMilliseconds: 1)
             }
             #expect(try Self.count(Self.mark, beside: path) > 200)
+            #expect(try Self.hashes(of: ids, beside: path) >= ids.count)
             var task = PrivacyTask(
                 trackingID: "t", project: project, kind: .deletion, complianceType: .gdpr, requestedBy: "secret",
                 createdMilliseconds: 1, distinctIDs: ids)
@@ -83,48 +84,26 @@ struct SQLiteErasureTests {
 
     /// How often a text stands in the store's files.
     private static func count(_ text: String, beside path: String) throws -> Int {
-        try files(path).reduce(0) { $0 + occurrences(of: Array(text.utf8), in: $1) }
+        try files(path).reduce(0) { $0 + $1.ranges(of: Data(text.utf8)).count }
     }
 
-    /// How many of the ids' hashes stand in the store's files, as `arrivals` has them.
+    /// How often a hash of one of the ids stands in the store's files, as `arrivals` has it.
     private static func hashes(of ids: [DistinctID], beside path: String) throws -> Int {
-        let files = try files(path)
-        return ids.count { id in
-            let hash = id.bytes.withUnsafeBytes { DeletedIDs.hash(of: $0) }.bigEndian
-            return files.contains { occurrences(of: withUnsafeBytes(of: hash) { Array($0) }, in: $0) > 0 }
-        }
-    }
-
-    private static func occurrences(of needle: [UInt8], in file: Data) -> Int {
-        file.withUnsafeBytes { bytes in
-            var count = 0
-            var rest = bytes[...]
-            while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress,
-                let found = memmem(base, rest.count, needle, needle.count)
-            {
-                count += 1
-                rest = rest.dropFirst(UnsafeRawPointer(found) - base + 1)
+        let hashes = Set(ids.map { id in id.bytes.withUnsafeBytes { DeletedIDs.hash(of: $0) }.bigEndian })
+        return try files(path).reduce(0) { count, file in
+            file.withUnsafeBytes { bytes in
+                var count = count
+                for place in 0..<max(bytes.count - 7, 0)
+                where hashes.contains(bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)) {
+                    count += 1
+                }
+                return count
             }
-            return count
         }
     }
 
     private static func files(_ path: String) throws -> [Data] {
         try ["", "-wal", "-shm"].map { try Data(contentsOf: URL(filePath: path + $0)) }
-    }
-}
-
-private struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
 

@@ -30,6 +30,24 @@ struct StoreDeletionContract {
     }
 
     @Test(arguments: Backend.allCases)
+    func `a deletion takes the profiles of its ids, and no other's`(_ backend: Backend) async throws {
+        try await backend.withStore { store async throws in
+            var batch = EventBatch.of([.merge("a", "b")])
+            for id in ["a", "b", "c", "d"] { batch.update(id, [(.set, #"{"city":"Bern"}"#)]) }
+            _ = try await store.commit([batch], by: original, nowMilliseconds: 1)
+            try await store.delete("b", "d")
+            let found = try await store.read { snapshot throws(StoreError) in
+                var found: [String] = []
+                for id in ["a", "b", "c", "d"] where try snapshot.profile(of: DistinctID(id), in: project) != nil {
+                    found.append(id)
+                }
+                return found
+            }
+            #expect(found == ["c"])
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
     func `entries that name a deleted id become tombstones, in the history of other clusters too`(
         _ backend: Backend
     ) async throws {

@@ -33,7 +33,10 @@ struct Retrieval: Sendable {
             let cluster = try await cluster(of: id)
             members.formUnion(cluster.members)
             try put(cluster.line)
-            for member in cluster.members { try await writeLog(of: member, in: cluster.members, put) }
+            for member in cluster.members {
+                try put(try await profile(of: member))
+                try await writeLog(of: member, in: cluster.members, put)
+            }
         }
         var range = Export.Range(fromMilliseconds: Int64.min + 1, beforeMilliseconds: Int64.max)
         range.isTimeInMilliseconds = true
@@ -71,6 +74,24 @@ struct Retrieval: Sendable {
             json.endLine()
             return (members, json.bytes)
         }
+    }
+
+    /// A member's own profile, as if it were alone: what a cluster's profile hides is handed out too.
+    private func profile(of member: DistinctID) async throws -> [UInt8] {
+        let project = project.id
+        let profile = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> ClusterProfile? in
+            try snapshot.clusterProfile(of: member, in: project, system: .legacy, rule: .hide)
+        }
+        guard let profile else { return [] }
+        var json = JSONBuilder()
+        json.object { json in
+            json.field("type", "profile")
+            json.field("$distinct_id", member)
+            json.object("$properties") { json in json.members(of: profile.properties) }
+            json.field("updated", Timestamp.text(milliseconds: profile.updatedMilliseconds))
+        }
+        json.endLine()
+        return json.bytes
     }
 
     /// The log entries that name a member; one that names two comes with the first of them in the cluster's order.

@@ -129,6 +129,7 @@ struct MemoryProject {
         linksByNode = [:]
         for link in kept { append(link) }
         var freed = MemoryCost.perNode * gone.count
+        for id in ids.ids { freed += profiles.removeProfile(of: id) }
         var keptEvents: [EventKey: StoredEvent] = [:]
         for event in events.values {
             switch ids.verdict(on: event, generating: &hashes) {

@@ -205,6 +205,10 @@ extension SQLiteDeletion {
         var sequences = Set(entriesAboutOneID.lazy.filter { members.contains($0.id) }.map(\.sequence))
         var keys: [NodeKey] = []
         for id in members {
+            let profile = try PreparedStatement(cached: Statements.deleteProfile, in: db)
+            try profile.bind(1, project.rawValue)
+            try profile.bind(2, id.bytes)
+            try profile.run()
             guard let node = try SQLiteSnapshot(db).node(for: id, in: project) else { continue }
             keys.append(node.key)
             let statement = try PreparedStatement(cached: Statements.sequencesOfNode, in: db)
