@@ -94,22 +94,18 @@ extension OpenAPI {
             "responses": {
               "200": {"description": "No flag.", "content": {"application/json": {"schema": {
                 "type": "object", "required": ["flags"], "properties": {"flags": {"type": "object"}}}}}},
-              "400": {"$ref": "#/components/responses/BadRequest"}, \#(credentialResponses)
+              "400": {"$ref": "#/components/responses/BadRequest"},
+              "401": {"$ref": "#/components/responses/Unauthorized"}, "403": {"$ref": "#/components/responses/Forbidden"}
             }
           }
         },
         "/flags/definitions": {
           "get": {
             "tags": ["client"], "operationId": "flagDefinitions", "summary": "The rules of flags: there are none.",
-            "parameters": [
-              {"name": "token", "in": "query", "schema": {"$ref": "#/components/schemas/Token"}},
-              {"$ref": "#/components/parameters/project_id"}
-            ],
-            "security": [{"token": []}, {"basic": []}, {}],
+            "security": [],
             "responses": {
               "200": {"description": "No flag.", "content": {"application/json": {"schema": {
-                "type": "object", "required": ["flags"], "properties": {"flags": {"type": "array"}}}}}},
-              \#(credentialResponses)
+                "type": "object", "required": ["flags"], "properties": {"flags": {"type": "array"}}}}}}
             }
           }
         },
@@ -118,17 +114,15 @@ extension OpenAPI {
             "tags": ["client"], "operationId": "firstTimeEvent", "summary": "Taken, and not kept.",
             "parameters": [
               {"name": "flagID", "in": "path", "required": true, "schema": {"type": "string",
-                "pattern": "^[0-9a-f-]{1,40}$"}},
-              {"name": "token", "in": "query", "schema": {"$ref": "#/components/schemas/Token"}},
-              {"$ref": "#/components/parameters/project_id"}
+                "pattern": "^[0-9a-f-]{1,40}$"}}
             ],
             "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
-            "security": [{"token": []}, {"basic": []}, {}],
+            "security": [],
             "responses": {
               "200": {"description": "Taken.", "content": {"application/json": {"schema": {
                 "$ref": "#/components/schemas/Done"}}}},
               "408": {"$ref": "#/components/responses/TooSlow"}, "413": {"$ref": "#/components/responses/TooLarge"},
-              \#(credentialResponses)
+              "429": {"$ref": "#/components/responses/TooMany"}
             }
           }
         },
@@ -136,10 +130,9 @@ extension OpenAPI {
           "get": {
             "tags": ["client"], "operationId": "settings",
               "summary": "Remote settings of the JavaScript SDK: there are none.",
-            "security": [{"token": []}, {}],
+            "security": [],
             "responses": {
-              "200": {"description": "No setting.", "content": {"application/json": {"schema": {"type": "object"}}}},
-              \#(credentialResponses)
+              "200": {"description": "No setting.", "content": {"application/json": {"schema": {"type": "object"}}}}
             }
           }
         },
@@ -148,13 +141,13 @@ extension OpenAPI {
             "tags": ["client"], "operationId": "record", "summary": "Chunks of session replay: taken, and not kept.",
             "requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string",
               "format": "binary"}}}},
-            "security": [{"token": []}, {}],
+            "security": [],
             "responses": {
               "200": {"description": "Taken.", "content": {"application/json": {"schema": {
                 "type": "object", "required": ["code", "status"],
                 "properties": {"code": {"const": 200}, "status": {"const": "OK"}}}}}},
               "408": {"$ref": "#/components/responses/TooSlow"}, "413": {"$ref": "#/components/responses/TooLarge"},
-              \#(credentialResponses)
+              "429": {"$ref": "#/components/responses/TooMany"}
             }
           }
         },
@@ -176,10 +169,5 @@ extension OpenAPI {
               "408": {"$ref": "#/components/responses/TooSlow"}, "413": {"$ref": "#/components/responses/TooLarge"},
               "429": {"$ref": "#/components/responses/TooMany"}, "500": {"$ref": "#/components/responses/Failed"},
               "503": {"$ref": "#/components/responses/Unavailable"}
-        """#
-
-    private static let credentialResponses = #"""
-        "401": {"$ref": "#/components/responses/Unauthorized"}, "403": {"$ref": "#/components/responses/Forbidden"},
-              "429": {"$ref": "#/components/responses/TooMany"}
         """#
 }
