@@ -215,7 +215,7 @@ def test_people(running):
     }
     assert of_ours(profile(running, "user-1")) == expected
     mp.people_clear_charges("user-1")
-    assert profile(running, "user-1")["$transactions"] == []
+    assert "$transactions" not in profile(running, "user-1")
     mp.people_delete("user-1")
     assert profile(running, "user-1") is None
     assert running.log() == [] and running.export() == []
