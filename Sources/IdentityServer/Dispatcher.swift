@@ -144,7 +144,7 @@ package struct Dispatcher: Sendable {
         case .log: await query(request) { .whole(try await identityQueries.log($0)) }
         case .mappings: await query(request) { try await stream(try await mappingQuery.answer($0)) }
         case .export: await query(request) { try await stream(try await exportStream($0)) }
-        case .profiles: await query(request, readsBody: true) { try await stream(try profilePages($0)) }
+        case .profiles: await query(request, readsBody: true) { try await profiles($0) }
         case .account: .whole(await AccountQuery(directory: directory).answer(request))
         case .privacy(let target): await caught { try await privacy.answer(try inflated(request), target) }
         case .health: .whole(await health(path))
@@ -302,10 +302,12 @@ package struct Dispatcher: Sendable {
         return try await plain.compressed(for: query.request)
     }
 
-    private func profilePages(_ query: QueryRequest) throws -> StreamedReply {
+    private func profiles(_ query: QueryRequest) async throws -> Reply {
+        if let group = try GroupQuery(query) { return .whole(try await group.answer(from: store)) }
         let query = try ProfileQuery(query, rule: profileRule, key: directory.secretKey)
-        return StreamedReply(
-            contentType: "application/json", headers: [], pieces: ProfilePages(store: store, query: query))
+        return try await stream(
+            StreamedReply(
+                contentType: "application/json", headers: [], pieces: ProfilePages(store: store, query: query)))
     }
 
     private func health(_ path: String) async -> WireResponse {

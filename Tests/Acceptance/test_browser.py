@@ -93,6 +93,8 @@ def test_profiles_arrive(running, page):
 
     wait_until(lambda: "left" in properties(), timeout=60, what="the update by beacon")
     written = properties()
+    acme = running.read("/api/2.0/engage", group_key="company", group_id="acme").json["results"][0]
+    assert acme["$properties"]["name"] == "Acme"
     assert written["name"] == "Größe" and written["logins"] == 2 and written["tags"] == ["new"]
 
 

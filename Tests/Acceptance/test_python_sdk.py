@@ -55,6 +55,15 @@ def profile(server, distinct_id):
     return rows[0]["$properties"] if rows else None
 
 
+def group(server, key, group_id):
+    """The properties of a group, or nothing."""
+    answer = server.read("/api/2.0/engage", group_key=key, group_id=group_id)
+    assert answer.status == 200, answer
+    rows = answer.json["results"]
+    assert len(rows) == answer.json["total"] <= 1
+    return rows[0]["$properties"] if rows else None
+
+
 def of_ours(properties):
     """The properties that the test wrote."""
     return {name: value for name, value in properties.items() if not name.startswith("$last_seen")}
@@ -241,17 +250,34 @@ def test_buffered_people(running):
     mp.people_append("user-1", {"tags": "last"})
     consumer.flush()
     assert of_ours(profile(running, "user-1")) == {"count": sum(range(120)), "tags": ["last"]}
+    assert [of_ours(group(running, "company", f"company-{number}")) for number in (0, 119)] == [
+        {"number": 0}, {"number": 119}]
 
 
 def test_groups(running):
     mp = client(running)
-    mp.group_set("company", "acme", {"name": "Acme"})
+    mp.group_set("company", "acme", {"name": "Größe", "trial": True})
     mp.group_set_once("company", "acme", {"name": "never", "since": 1999})
-    mp.group_union("company", "acme", {"offices": ["Ulm"]})
+    mp.group_union("company", "acme", {"offices": ["Ulm", "Köln"]})
+    mp.group_union("company", "acme", {"offices": ["Köln", "Bonn"]})
     mp.group_remove("company", "acme", {"offices": "Ulm"})
-    mp.group_unset("company", "acme", ["since"])
+    mp.group_unset("company", "acme", ["trial"])
     mp.group_update({"$group_key": "company", "$group_id": 42, "$set": {"name": "a number"}})
+    assert of_ours(group(running, "company", "acme")) == {"name": "Größe", "since": 1999, "offices": ["Köln", "Bonn"]}
+    assert of_ours(group(running, "company", "42")) == {"name": "a number"}
     mp.group_delete("company", "acme")
+    assert group(running, "company", "acme") is None
+    assert group(running, "acme", "company") is None
+
+
+def test_half_a_group_is_no_query(running):
+    for query in ({"group_key": "company"}, {"group_id": "acme"}, {"group_key": "", "group_id": "acme"},
+                  {"group_key": "company", "group_id": "acme", "where": "true"}):
+        answer = running.read("/api/2.0/engage", **query)
+        assert answer.status == 400 and "group_key" in answer.json["error"], answer
+    public = running.request("GET", "/api/2.0/engage", headers=basic(running.project.token), query={
+        "group_key": "company", "group_id": "acme"})
+    assert public.status == 401
 
 
 def test_a_profile_follows_a_merge(running):

@@ -304,3 +304,15 @@ def test_the_profiles_are_as_written(played):
         assert_holds(rows[0]["$properties"], expected)
     for distinct_id in sdk["arrived"].get("deleted", []):
         assert profile(server, distinct_id=distinct_id) == []
+
+
+def test_the_groups_are_as_written(played):
+    server, _, sdk, _, _ = played
+    for name, expected in sdk["arrived"].get("groups", {}).items():
+        key, group_id = name.split("/")
+        rows = profile(server, group_key=key, group_id=group_id)
+        assert [(row["$group_key"], row["$group_id"]) for row in rows] == [(key, group_id)]
+        assert_holds(rows[0]["$properties"], expected)
+    for name in sdk["arrived"].get("deleted_groups", []):
+        key, group_id = name.split("/")
+        assert profile(server, group_key=key, group_id=group_id) == []

@@ -87,7 +87,7 @@ extension OpenAPI {
             "parameters": [
               {"name": "context", "in": "query", "required": true, "schema": {"type": "string"},
                 "description": "A JSON object with distinct_id.", "example": "{\"distinct_id\":\"u\"}"},
-              {"name": "token", "in": "query", "schema": {"$ref": "#/components/schemas/Token"}},
+              {"$ref": "#/components/parameters/token"},
               {"$ref": "#/components/parameters/project_id"}
             ],
             "security": [{"token": []}, {"basic": []}, {}],
@@ -95,7 +95,8 @@ extension OpenAPI {
               "200": {"description": "No flag.", "content": {"application/json": {"schema": {
                 "type": "object", "required": ["flags"], "properties": {"flags": {"type": "object"}}}}}},
               "400": {"$ref": "#/components/responses/BadRequest"},
-              "401": {"$ref": "#/components/responses/Unauthorized"}, "403": {"$ref": "#/components/responses/Forbidden"}
+              "401": {"$ref": "#/components/responses/Unauthorized"},
+              "403": {"$ref": "#/components/responses/Forbidden"}
             }
           }
         },

@@ -15,6 +15,7 @@ extension OpenAPI {
             "description": "A function that the answer, a script, calls.", "example": "mixpanel._jsc[1]"},
           "where": {"name": "where", "in": "query", "schema": {"type": "string"},
             "description": "An expression over properties.", "example": "properties[\"plan\"] == \"free\""},
+          "token": {"name": "token", "in": "query", "schema": {"$ref": "#/components/schemas/Token"}},
           "project_id": {"name": "project_id", "in": "query", "schema": {"type": "integer"},
             "description": "The project; needed with a service account."},
           "min_sequence": {"name": "min_sequence", "in": "query", "schema": {"type": "integer", "minimum": 0},
@@ -64,11 +65,9 @@ extension OpenAPI {
             "properties": {
               "page": {"type": "integer"}, "page_size": {"type": "integer"}, "session_id": {"type": "string"},
               "status": {"const": "ok"}, "total": {"type": "integer"},
-              "results": {"type": "array", "items": {"type": "object", "required": ["$distinct_id", "$properties"],
-                "properties": {"$distinct_id": {"type": "string"}, "$properties": {"type": "object"}}}}}}}}},
-          "PrivacyTask": {"description": "The task.", "content": {"application/json": {"schema": {
-            "type": "object", "required": ["status", "results"],
-            "properties": {"status": {"type": "string"}, "results": {}}}}}},
+              "results": {"type": "array", "items": {"type": "object", "required": ["$properties"], "properties": {
+                "$distinct_id": {"type": "string"}, "$group_key": {"type": "string"}, "$group_id": {"type": "string"},
+                "$properties": {"type": "object"}}}}}}}}},
           \#(failures)
         }
         """#
@@ -157,6 +156,11 @@ extension OpenAPI {
             "properties": {
               "code": {"type": "integer"}, "error": {"type": "string"}, "status": {"type": "string"}}},
           "Done": {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}},
+          "PrivacyTask": {"type": "object", "required": ["status"], "properties": {
+            "tracking_id": {"type": "string"}, "task_id": {"type": "string"}, "result": {"type": "string"},
+            "status": {"enum": ["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED", "NOT_FOUND"]},
+            "project_id": {"type": "integer"}, "compliance_type": {"type": "string"},
+            "distinct_ids": {"type": "array", "items": {"type": "string"}}}},
           "Next": {"type": ["integer", "null"],
             "description": "What after must be for the next page; null on the last."},
           \#(identitySchemas)
@@ -181,7 +185,7 @@ extension OpenAPI {
                     "null"]}}}},
               "next": {"$ref": "#/components/schemas/Next"}}},
           "LogEntry": {"type": "object", "required": ["sequence", "outcome"], "properties": {
-            "sequence": {"type": "integer", "minimum": 1}, "time": {"type": "string", "format": "date-time"},
+            "sequence": {"type": "integer", "minimum": 1}, "time": {"type": ["string", "null"]},
             "verb": {"type": "string"}, "ids": {"type": "object"}, "outcome": {"type": "string"},
             "failure_reason": {"type": ["string", "null"]}, "failure_description": {"type": ["string", "null"]},
             "hint": {"type": ["string", "null"]}, "source": {"type": "object"}}}

@@ -3,6 +3,7 @@ extension OpenAPI {
     static let privacyPaths = [
         tasks("deletions", "Deletion", "Delete everything about the clusters of some ids."),
         tasks("retrievals", "Retrieval", "Gather everything about the clusters of some ids in a file."),
+        download,
     ].joined(separator: ",\n")
 
     private static func tasks(_ path: String, _ name: String, _ summary: String) -> String {
@@ -11,8 +12,7 @@ extension OpenAPI {
           "post": {
             "tags": ["privacy"], "operationId": "create\#(name)", "summary": "\#(summary)",
             "parameters": [
-              {"name": "token", "in": "query", "schema": {"$ref": "#/components/schemas/Token"}},
-              {"$ref": "#/components/parameters/project_id"}
+              {"$ref": "#/components/parameters/token"}, {"$ref": "#/components/parameters/project_id"}
             ],
             "requestBody": {"required": true, "content": {"application/json": {"schema": {
               "type": "object", "required": ["distinct_ids"], "properties": {
@@ -20,34 +20,63 @@ extension OpenAPI {
                   "maxItems": 2000},
                 "compliance_type": {"enum": ["GDPR", "CCPA", "gdpr", "ccpa"]}}}}}},
             "security": [{"basic": []}],
-            "responses": {"200": {"$ref": "#/components/responses/PrivacyTask"}, \#(queryResponses)}
+            "responses": {
+              "201": {"description": "The task, made.", "content": {"application/json": {"schema": {
+                "type": "object", "required": ["status", "results"], "properties": {"status": {"const": "ok"},
+                  "results": {"type": "array", "items": {"allOf": [{"$ref": "#/components/schemas/PrivacyTask"}, {
+                    "type": "object", "required": ["tracking_id", "task_id"]}]}}}}}}},
+              \#(queryResponses)
+            }
           }
         },
         "/api/app/data-\#(path)/v3.0/{trackingID}": {
           "get": {
             "tags": ["privacy"], "operationId": "get\#(name)", "summary": "How far a task has come.",
-            "parameters": [{"$ref": "#/components/parameters/trackingID"},
-              {"$ref": "#/components/parameters/project_id"}],
+            "parameters": [
+              {"$ref": "#/components/parameters/trackingID"}, {"$ref": "#/components/parameters/token"},
+              {"$ref": "#/components/parameters/project_id"}
+            ],
             "security": [{"basic": []}],
             "responses": {
-              "200": {"$ref": "#/components/responses/PrivacyTask"}, "404": {"$ref": "#/components/responses/NotFound"},
+              "200": {"description": "The task; NOT_FOUND where there is none.", "content": {"application/json": {
+                "schema": {"type": "object", "required": ["status", "results"], "properties": {
+                  "status": {"const": "ok"}, "results": {"allOf": [{"$ref": "#/components/schemas/PrivacyTask"}, {
+                    "type": "object", "required": ["result", "distinct_ids"]}]}}}}}},
               \#(queryResponses)
             }
           },
           "delete": {
-            "tags": ["privacy"], "operationId": "cancel\#(name)", "summary": "Cancel a task that has not begun.",
-            "parameters": [{"$ref": "#/components/parameters/trackingID"},
-              {"$ref": "#/components/parameters/project_id"}],
+            "tags": ["privacy"], "operationId": "cancel\#(name)", "summary": "Cancel a task, or take its file away.",
+            "parameters": [
+              {"$ref": "#/components/parameters/trackingID"}, {"$ref": "#/components/parameters/token"},
+              {"$ref": "#/components/parameters/project_id"}
+            ],
             "security": [{"basic": []}],
             "responses": {
-              "200": {"$ref": "#/components/responses/PrivacyTask"}, "204": {"description": "Cancelled."},
-              "404": {"$ref": "#/components/responses/NotFound"},
-              "409": {"description": "It has begun.", "content": {"application/json": {"schema": {
-                "$ref": "#/components/schemas/Error"}}}},
+              "204": {"description": "Cancelled."}, "404": {"$ref": "#/components/responses/NotFound"},
+              "405": {"description": "It has begun.", "headers": {"Allow": {"schema": {"type": "string"}}},
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
               \#(queryResponses)
             }
           }
         }
         """#
     }
+
+    private static let download = #"""
+        "/api/app/data-retrievals/v3.0/{trackingID}/download": {
+          "get": {
+            "tags": ["privacy"], "operationId": "downloadRetrieval", "summary": "What was gathered, as JSON lines.",
+            "parameters": [
+              {"$ref": "#/components/parameters/trackingID"}, {"$ref": "#/components/parameters/token"},
+              {"$ref": "#/components/parameters/project_id"}
+            ],
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "The file.", "content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
+              "404": {"$ref": "#/components/responses/NotFound"}, \#(queryResponses)
+            }
+          }
+        }
+        """#
 }
