@@ -159,7 +159,7 @@ extension RecordReader {
     }
 
     /// What is wrong with the first value that its operator cannot take, of those that count.
-    private func operandFault(_ verb: ProfileVerb) -> RecordRejection? {
+    private mutating func operandFault(_ verb: ProfileVerb) -> RecordRejection? {
         for index in 0..<keyTop where !keys[index].isDropped && keys[index].field == OperandKey.unfit {
             return .member(
                 propertyPath(keys[index].pairStart, keys[index].keyCount),
@@ -169,7 +169,7 @@ extension RecordReader {
     }
 
     /// How many unicode scalars, or halves of surrogate pairs, a copied string stands for.
-    private func scalarCount(_ start: Int, _ count: Int) -> Int {
+    private mutating func scalarCount(_ start: Int, _ count: Int) -> Int {
         var scalars = 0
         var index = start
         while index < start + count {

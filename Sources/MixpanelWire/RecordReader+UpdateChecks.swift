@@ -63,7 +63,7 @@ extension RecordReader {
     }
 
     /// Whether a value is `true`, or the string that Go sends for it (P 7.10-2).
-    private func isTrue(_ value: ValueReference) -> Bool {
+    private mutating func isTrue(_ value: ValueReference) -> Bool {
         let text: StaticString = "true"
         switch value.kind {
         case .boolean, .string: return text.equals(base + value.start, value.end - value.start)
