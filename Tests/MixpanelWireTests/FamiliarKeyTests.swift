@@ -14,14 +14,31 @@ struct FamiliarKeyTests {
     @Test(arguments: 1...40)
     func `keys that differ in one byte are different keys`(_ count: Int) {
         let key = String(repeating: "k", count: count)
-        var objects = [#"{"\#(key)":1,"z":"y"}"#]
         for place in 0..<count {
-            objects.append(#"{"\#(key.prefix(place))j\#(key.dropFirst(place + 1))":1,"z":"y"}"#)
-            objects.append(objects[0])
+            let other = "\(key.prefix(place))j\(key.dropFirst(place + 1))"
+            let objects = [
+                #"{"\#(key)":1,"\#(other)":2}"#, #"{"\#(key)":1,"\#(key)":2}"#, #"{"\#(other)":1,"\#(other)":2}"#,
+            ]
+            let copies = [objects[0], #"{"\#(key)":2}"#, #"{"\#(other)":2}"#]
+            #expect(Self.copies(objects) == copies)
+            #expect(Self.copies([objects[0], objects[2], objects[1]]) == [copies[0], copies[2], copies[1]])
         }
-        objects.append(#"{"\#(key)k":1,"z":"y"}"#)
-        objects.append(#"{"\#(key.dropLast())":1,"z":"y"}"#)
-        #expect(Self.copies(objects) == objects)
+        let longer = [#"{"\#(key)":1,"z":"y"}"#, #"{"\#(key)k":1,"z":"y"}"#, #"{"\#(key.dropLast())":1,"z":"y"}"#]
+        #expect(Self.copies(longer) == longer)
+    }
+
+    @Test(arguments: [
+        "time", "distinct_id", "$insert_id", "$import", "$mp_api_endpoint", "mp_processing_time_ms",
+        "$distinct_id_before_identity",
+    ])
+    func `a key that differs from a field's in one byte is not that field`(_ name: String) {
+        let field = #"{"event":"E","properties":{"\#(name)":1699999999,"a":1}}"#
+        for place in 0..<name.utf8.count {
+            let other = field.replacing(name, with: "\(name.prefix(place))~\(name.dropFirst(place + 1))")
+            let records = [field, other, field, other, other, field]
+            let together = importing("[" + records.joined(separator: ",") + "]", strict: false)
+            #expect(together.lines == records.flatMap { importing($0, strict: false).lines })
+        }
     }
 
     @Test(arguments: [
@@ -41,6 +58,14 @@ struct FamiliarKeyTests {
         #expect(Self.copies([#"{"a":1,"b":2}"#, #"{"b":1,"b":2}"#]) == [#"{"a":1,"b":2}"#, #"{"b":2}"#])
         #expect(
             Self.copies([#"{"a":1,"b":2}"#, #"{"a":1,"b":2,"a":3}"#]) == [#"{"a":1,"b":2}"#, #"{"b":2,"a":3}"#])
+    }
+
+    @Test func `a record with a fault leaves no half of its keys behind`() {
+        let objects = [#"{"a":1,"b":2}"#, #"{"b":tru}"#, #"{"b":1,"b":2}"#, #"{"a":1,"b":2}"#]
+        #expect(
+            Self.copies(objects) == [
+                #"{"a":1,"b":2}"#, #"{"b":2}"#, #"{"a":1,"b":2}"#, "1: record is not valid JSON",
+            ])
     }
 
     @Test(arguments: [

@@ -56,7 +56,7 @@ struct UnwrappingTests {
     @Test func `base64 is undone, padded or not, in either alphabet`() throws {
         var random = SeededGenerator(seed: seed)
         for count in 0..<400 {
-            let bytes = Array("[".utf8) + (0..<count).map { _ in UInt8(random.below(256)) }
+            let bytes = Array("[".utf8) + (0..<count).map { _ in UInt8(random.below(256)) } + Array("]".utf8)
             let padded = Data(bytes).base64EncodedString()
             let urlSafe = padded.replacing("+", with: "-").replacing("/", with: "_")
             for text in [padded, padded.replacing("=", with: ""), urlSafe, padded.replacing("+", with: " ")] {
