@@ -92,8 +92,6 @@ struct BodyWalk {
         var reader = RecordReader(
             text: text, base: base, positions: positions, scratch: scratch, limits: limits,
             sliceBase: batch.bytes.count)
-        // A body that is no object and no array is copied too, to see whether it is JSON.
-        reader.reserve(0)
         do throws(Unreadable) {
             try walk(&reader, shape, into: &batch)
         } catch {

@@ -107,6 +107,9 @@ struct RecordReader: ~Copyable {
         keys = scratch.keys
         familiarKeys = scratch.familiarKeys
         values = scratch.values
+        // Room for a copy of the whole text, whatever is read of it: a text that is no object is copied too, to see
+        // whether it is JSON.
+        reserve(0)
     }
 
     /// The byte at a structural position; zero at the end.
