@@ -57,6 +57,7 @@ package struct Server: Sendable {
         let ingest = IngestStage(
             directory: directory, committer: committer, clock: clock, limits: limits,
             sendsOutcome: configuration.ingest.outcomeHeader || configuration.sandbox.isEnabled,
+            rejectsUnknownTokens: configuration.ingest.rejectsUnknownTokens,
             rateLimiter: Self.rateLimiter(configuration), logger: logger)
         privacyWorker = PrivacyWorker(
             store: store, directory: directory, clock: clock, files: RetrievalFiles(in: opened.directory),

@@ -257,7 +257,12 @@ struct BodyWalk {
                 batch.profileUpdates.append(update)
                 return
             case .dropped(let project): result.noteDropped(project)
-            case .unknownToken: noteUnknownToken(areUpdates ? reader.update.token : reader.value(.token))
+            case .unknownToken:
+                noteUnknownToken(areUpdates ? reader.update.token : reader.value(.token))
+                result.unknownTokenRejections.append(
+                    areUpdates
+                        ? EventRejection(index, .updateTokenUnknown, insertID: [])
+                        : EventRejection(index, .tokenUnknown, insertID: reader.sentInsertID()))
             }
         } catch {
             reject(index, error, insertID: areUpdates ? [] : reader.sentInsertID())
@@ -266,17 +271,12 @@ struct BodyWalk {
     }
 
     private mutating func reject(_ index: Int, _ rejection: RecordRejection, insertID: [UInt8]) {
-        result.rejections.append(
-            EventRejection(
-                index: index, insertID: insertID, field: rejection.field, message: rejection.message,
-                plainText: rejection.plainText ?? rejection.message))
+        result.rejections.append(EventRejection(index, rejection, insertID: insertID))
     }
 
     private mutating func noteUnknownToken(_ value: ValueReference) {
-        result.unknownTokenRecords += 1
-        guard result.firstUnknownToken == nil else { return }
-        result.firstUnknownToken = String(
-            decoding: text[value.start..<min(value.end, value.start + 64)], as: UTF8.self)
+        result.noteUnknown(
+            token: String(decoding: text[value.start..<min(value.end, value.start + 64)], as: UTF8.self))
     }
 
     /// The body's records cannot be told apart.

@@ -42,8 +42,10 @@ package struct DecodeResult: Sendable {
     package var rejections: [EventRejection] = []
     /// How many records are in order but of no known project; they were dropped.
     package var unknownTokenRecords = 0
-    /// The first unknown token, at most 64 bytes of it.
-    package var firstUnknownToken: String?
+    /// The unknown tokens and how many records bear each: at most `unknownTokenLimit` of them, each cut to 64 bytes.
+    package private(set) var unknownTokens: [String: Int] = [:]
+    /// What those records are rejected with, where a server rejects them.
+    var unknownTokenRejections: [EventRejection] = []
     package var failure: Failure?
     /// The projects of records that are in order and are not stored, each once.
     package private(set) var droppedProjects: [ProjectID] = []
@@ -62,6 +64,25 @@ package struct DecodeResult: Sendable {
         case .unreadable(let reason): failure = .unreadable(reason)
         case .empty: failure = .empty
         }
+    }
+
+    /// The most unknown tokens of a request that are named.
+    static let unknownTokenLimit = 8
+
+    /// Notes a record that is dropped because no project has its token.
+    ///
+    /// - Parameter token: The token as sent, or its beginning.
+    mutating func noteUnknown(token: String) {
+        unknownTokenRecords += 1
+        guard unknownTokens[token] != nil || unknownTokens.count < Self.unknownTokenLimit else { return }
+        unknownTokens[token, default: 0] += 1
+    }
+
+    /// Makes records with an unknown token invalid ones.
+    package mutating func rejectUnknownTokens() {
+        rejections = (rejections + unknownTokenRejections).sorted { $0.index < $1.index }
+        validCount -= unknownTokenRejections.count
+        unknownTokenRejections = []
     }
 
     /// Notes the project of a record that is not stored.

@@ -13,6 +13,8 @@ struct RecordRejection: Error {
     static let propertiesNotAnObject = RecordRejection(
         field: "properties", message: "'properties' is invalid: must be an object")
     static let tokenMissing = RecordRejection(field: "properties.token", message: "token, missing or empty")
+    static let tokenUnknown = RecordRejection(field: "properties.token", message: "token, unknown")
+    static let updateTokenUnknown = RecordRejection(field: "$token", message: "$token, unknown")
     static let simplifiedVerb = RecordRejection(
         field: "event",
         message: "identity events are not allowed when project is using simplified identity management")
@@ -86,4 +88,13 @@ enum Rule {
     static let epoch: StaticString = "must be specified as seconds since epoch"
     static let future: StaticString = "must not be in the future"
     static let early: StaticString = "must not be before 1971-01-01"
+}
+
+extension EventRejection {
+    /// A record's fault at the record's place.
+    init(_ index: Int, _ fault: RecordRejection, insertID: [UInt8]) {
+        self.init(
+            index: index, insertID: insertID, field: fault.field, message: fault.message,
+            plainText: fault.plainText ?? fault.message)
+    }
 }

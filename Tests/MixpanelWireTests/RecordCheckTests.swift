@@ -120,7 +120,7 @@ struct RecordCheckTests {
         let decoded = track(#"[{"event":"a","properties":{"token":"bogus"}},\#(event(""))]"#)
         #expect(decoded.result.validCount == 2)
         #expect(decoded.result.unknownTokenRecords == 1)
-        #expect(decoded.result.firstUnknownToken == "bogus")
+        #expect(decoded.result.unknownTokens == ["bogus": 1])
         #expect(decoded.lines == ["View {}"])
     }
 

@@ -60,6 +60,7 @@ extension Configuration {
             queueLimitBytes: try reader.number("ingest.queueLimitBytes", in: 1_048_576...17_179_869_184),
             inFlightLimitBytes: try reader.number("ingest.inFlightLimitBytes", in: 1_048_576...17_179_869_184),
             outcomeHeader: try reader.boolean("ingest.outcomeHeader"),
+            rejectsUnknownTokens: try reader.boolean("ingest.rejectUnknownTokens"),
             rateLimit: try Configuration.rateLimit(reader),
             isOverloadUnavailable: try reader.choice("ingest.overloadStatus", OverloadStatus.self) == .unavailable)
         query = Query(

@@ -57,6 +57,8 @@ package struct Configuration: Sendable {
         package var inFlightLimitBytes: Int
         /// Whether /track answers carry `X-Selfsame-Outcome`.
         package var outcomeHeader: Bool
+        /// Whether records with an unknown token are invalid, rather than dropped in silence.
+        package var rejectsUnknownTokens: Bool
         /// The limits of projects that have none of their own.
         package var rateLimit: RateLimit
         /// Whether client endpoints answer 503 where they would answer 429 (P 3.2-2).

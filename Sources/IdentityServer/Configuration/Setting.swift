@@ -84,6 +84,11 @@ package struct Setting: Sendable {
             meaning: "Whether answers of /track carry X-Selfsame-Outcome. It tells anyone who has the public token "
                 + "whether two ids are one. The sandbox always sends it."),
         Setting(
+            key: "ingest.rejectUnknownTokens", fallback: "false", allowed: "true or false",
+            meaning: "Whether a record whose token no project has is invalid: the answer is then 0, with token, "
+                + "unknown in verbose and strict answers. Without it the record is dropped, the answer is 1, and a "
+                + "warning counts it."),
+        Setting(
             key: "ingest.rateLimit.eventsPerMinute", fallback: "0", allowed: "a number from 0 to 1000000000000",
             meaning: "Records that a project may store in a minute; past it the answer is 429. 0 is no limit."),
         Setting(

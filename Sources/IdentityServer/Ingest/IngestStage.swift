@@ -2,7 +2,6 @@ import IdentityEngine
 import IdentityStore
 package import Logging
 package import MixpanelWire
-import Synchronization
 
 /// /track, /import, /engage and /groups: a request's line, headers and body in, status, headers and bytes out.
 ///
@@ -17,13 +16,16 @@ package struct IngestStage: Sendable {
     /// Whether /track answers tell outcomes; /import always does.
     private let sendsOutcome: Bool
     private let unknownTokens: UnknownTokens
+    /// Whether a record with an unknown token is an invalid one (P 4.1-2).
+    private let rejectsUnknownTokens: Bool
     /// Nil where no project has a limit.
     private let rateLimiter: RateLimiter?
 
     package init(
         directory: ProjectDirectory, committer: Committer, clock: ServerClock, limits: WireLimits,
-        sendsOutcome: Bool, rateLimiter: RateLimiter?, logger: Logger
+        sendsOutcome: Bool, rejectsUnknownTokens: Bool, rateLimiter: RateLimiter?, logger: Logger
     ) {
+        self.rejectsUnknownTokens = rejectsUnknownTokens
         self.rateLimiter = rateLimiter
         self.directory = directory
         self.committer = committer
@@ -58,7 +60,8 @@ package struct IngestStage: Sendable {
             batch.profileUpdates.removeAll()
             batch.bytes.removeAll()
             result = decode(payload, into: &batch, .byToken, strict: options.strict)
-            unknownTokens.count(result.unknownTokenRecords, example: result.firstUnknownToken, in: directory)
+            unknownTokens.count(result, in: directory)
+            if rejectsUnknownTokens { result.rejectUnknownTokens() }
         }
         let named = result.droppedProjects + batch.profileUpdates.map(\.project)
         return await commit(
@@ -189,38 +192,5 @@ extension Answer {
             unavailable(error.message, retryAfterSeconds: 5)
         case .store(let error): internalError(error.message)
         }
-    }
-}
-
-/// Counts records with tokens that no project has, and says so at most once a minute (P 4.1-2).
-private final class UnknownTokens: Sendable {
-    private let logger: Logger
-    private let state = Mutex((count: 0, lastWarning: ContinuousClock.Instant?.none))
-
-    init(logger: Logger) { self.logger = logger }
-
-    func count(_ records: Int, example: String?, in directory: ProjectDirectory) {
-        guard records > 0 else { return }
-        let now = ContinuousClock.now
-        let due = state.withLock { state -> Int? in
-            state.count += records
-            if let last = state.lastWarning, last.duration(to: now) < .seconds(60) { return nil }
-            state.lastWarning = now
-            defer { state.count = 0 }
-            return state.count
-        }
-        guard let due else { return }
-        let token = example ?? ""
-        if directory.current.project(secretDigest: directory.secretKey.digest(of: token)) != nil {
-            logger.warning(
-                "records were dropped: they bear a project's secret as their token; use the token, rotate the secret",
-                metadata: ["records": "\(due)"])
-            return
-        }
-        // What was sent may be a secret of somewhere else, so it is not written whole.
-        let start = token.unicodeScalars.prefix(4).map { $0.isASCII && $0.value > 0x20 ? String($0) : "?" }.joined()
-        logger.warning(
-            "records with an unknown token were dropped; is the token right, and the server the right one?",
-            metadata: ["records": "\(due)", "token": "\(start)…, \(token.utf8.count) bytes"])
     }
 }
