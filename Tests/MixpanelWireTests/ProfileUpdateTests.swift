@@ -110,7 +110,7 @@ struct ProfileUpdateTests {
         #expect(decoded.updateLines == ["1001 u1 set{}"])
         #expect(decoded.result.validCount == 2)
         #expect(decoded.result.unknownTokenRecords == 1)
-        #expect(decoded.result.firstUnknownToken == "zzzz")
+        #expect(decoded.result.unknownTokens == ["zzzz": 1])
         let malformed = updating(#"{"$token":"zzzz","$distinct_id":"a"}"#)
         #expect(malformed.result.unknownTokenRecords == 0)
         #expect(malformed.rejections.count == 1)
