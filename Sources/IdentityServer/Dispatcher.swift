@@ -44,7 +44,7 @@ package struct Dispatcher: Sendable {
             configuration.sandbox.isEnabled
             ? SandboxRoutes(store: store, clock: clock, hostNames: configuration.server.hostNames) : nil
         self.streamPlaces = StreamPlaces(limit: configuration.query.streamLimit)
-        self.profileRule = .hide
+        self.profileRule = configuration.profiles.onMerge
         self.sequenceTimeoutSeconds = configuration.query.sequenceTimeoutSeconds
         self.logger = logger
     }

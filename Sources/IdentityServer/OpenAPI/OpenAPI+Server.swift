@@ -82,7 +82,8 @@ extension OpenAPI {
               {"name": "output_properties", "in": "query", "schema": {"type": "string"},
                 "description": "A JSON array of names.", "example": "[\"name\"]"},
               {"name": "session_id", "in": "query", "schema": {"type": "string"}},
-              {"name": "page", "in": "query", "schema": {"type": "integer", "minimum": 0}},
+              {"name": "page", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1000000}},
+              {"name": "page_size", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
               {"$ref": "#/components/parameters/project_id"}
             ],
             "security": [{"basic": []}],
