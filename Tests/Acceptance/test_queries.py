@@ -133,6 +133,22 @@ def test_output_properties(running):
     assert chosen() == {}
 
 
+@pytest.mark.parametrize("rule, expected", [
+    ("hide", {"name": "U", "late": 1}), ("fill", {"name": "U", "late": 1, "color": "red"})])
+def test_a_cluster_has_one_profile(server, rule, expected):
+    running = server("--sandbox", "--config", FIXTURE, "--set", f"profiles.onMerge={rule}", project=ORIGINAL)
+    anonymous = new_anonymous_id()
+    engage(running, (anonymous, {"$set": {"name": "A", "color": "red"}}), ("user", {"$set": {"name": "U"}}))
+    assert ids(profiles(running)) == sorted([anonymous, "user"])
+    running.track([ORIGINAL.identify("user", anonymous)])
+    engage(running, (anonymous, {"$set": {"late": 1}}))
+    assert profiles(running)["results"] == [{"$distinct_id": "user", "$properties": expected}]
+    assert profiles(running, distinct_id=anonymous)["results"] == profiles(running)["results"]
+    assert profiles(running)["total"] == 1
+    asked = 'properties["color"] == "red"'
+    assert profiles(running, where=asked)["total"] == (1 if rule == "fill" else 0)
+
+
 def many(count):
     return [(f"id-{n:05}", {"$set": {"n": n, "even": n % 2 == 0}}) for n in range(count)]
 
