@@ -274,7 +274,8 @@ struct SQLiteStoreTests {
                 "INDEX sqlite_autoindex_profile_1 (project=? AND distinct_id>?)"),
             Plan("first profiles", Statements.firstProfiles, "INDEX sqlite_autoindex_profile_1 (project=?)"),
             Plan(
-                "profiles of a cluster", Statements.profilesOfRoot, "INDEX profile_root (root=? AND linked_sequence=?)"),
+                "profiles of a cluster", Statements.profilesOfRoot,
+                "INDEX profile_root (root=? AND linked_sequence=?)"),
             Plan(
                 "group", Statements.groupProfile,
                 "INDEX sqlite_autoindex_group_profile_1 (project=? AND group_key=? AND group_id=?)"),
