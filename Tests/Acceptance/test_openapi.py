@@ -65,7 +65,7 @@ def test_with_the_secret(running, document, tmp_path):
     credential = basic(ORIGINAL.secret)["Authorization"]
     play(
         running, document, tmp_path, "--header", f"Authorization: {credential}", "--phases", "examples,coverage,fuzzing",
-        "--max-examples", "25")
+        "--max-examples", "10")
     # The projects and the server's clock are as before, or nothing after this could be trusted.
     assert running.request("POST", "/sandbox/reset").status == 200
     assert running.track([ORIGINAL.event("Clicked", "user")]).text == "1"
@@ -73,7 +73,7 @@ def test_with_the_secret(running, document, tmp_path):
 
 
 def test_without_a_credential(running, document, tmp_path):
-    play(running, document, tmp_path, "--phases", "examples,fuzzing", "--max-examples", "5")
+    play(running, document, tmp_path, "--phases", "examples,fuzzing", "--max-examples", "3")
 
 
 def test_with_a_service_account(running, document, tmp_path):
@@ -84,5 +84,5 @@ def test_with_a_service_account(running, document, tmp_path):
     path = tmp_path / "account.json"
     path.write_text(json.dumps(described))
     play(
-        running, path, tmp_path, "--header", f"Authorization: {credential}", "--phases", "fuzzing", "--max-examples", "8",
+        running, path, tmp_path, "--header", f"Authorization: {credential}", "--phases", "fuzzing", "--max-examples", "5",
         "--include-tag", "server", "--include-tag", "identity", "--include-tag", "privacy")
