@@ -4,8 +4,8 @@
 /// kept is dropped by setting `used` back, so an event costs no allocation. The state of a record is valid from
 /// `readRecord` until the next call of it.
 ///
-/// Methods that only read are `mutating` too, unless they are inlined: for a call of any other, the compiler makes a copy
-/// of the reader.
+/// Methods that only read are `mutating` too, unless they are inlined: for a call of any other, the compiler makes a
+/// copy of the reader.
 struct RecordReader: ~Copyable {
     let scratch: DecodeScratch
     let base: UnsafePointer<UInt8>

@@ -7,12 +7,7 @@ import pytest
 import run as conformance
 from conftest import CONFORMANCE, FIXTURE, servers
 
-# What later versions serve.
-NOT_YET = {"engage", "profile", "groups"}
-VECTORS = [
-    vector for vector in conformance.load([conformance.VECTORS])
-    if conformance.is_selected(vector, skipped_tags=NOT_YET)
-]
+VECTORS = conformance.load([conformance.VECTORS])
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite"])

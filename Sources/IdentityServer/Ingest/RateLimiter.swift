@@ -4,8 +4,8 @@ import Synchronization
 /// Keeps each project to its rates: two buckets a project, which fill at the rate and hold a burst.
 ///
 /// A request passes whole or not at all, in all its projects. One that is larger than the burst passes when the buckets
-/// are full, and empties them. Memory is bounded by the number of projects, since only tokens and secrets that a project
-/// has lead here.
+/// are full, and empties them. Memory is bounded by the number of projects, since only tokens and secrets that a
+/// project has lead here.
 package final class RateLimiter: Sendable {
     /// What a request wants of a project.
     package struct Charge: Hashable, Sendable {
