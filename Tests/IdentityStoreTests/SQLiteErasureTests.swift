@@ -9,11 +9,15 @@ struct SQLiteErasureTests {
     /// Bytes that the ids of these tests begin with, and that stand nowhere else.
     private static let mark = "VICTIM"
 
-    @Test func `after an erasure no file has a trace of what was deleted, and commits went on beside it`() async throws
-    {
+    @Test(arguments: [4, 1_024])
+    func `after an erasure no file has a trace of what was deleted, and commits went on beside it`(
+        _ pagesAtOnce: Int
+    ) async throws {
         try await withTemporaryDirectory { directory in
             let path = directory + "/store.sqlite"
-            let store = try SQLiteStore(path: path)
+            var options = SQLiteOptions()
+            options.erasurePages = pagesAtOnce
+            let store = try SQLiteStore(path: path, options: options)
             var generator = SeededGenerator(seed: 7)
             var ids: [DistinctID] = []
             // Random times split pages in the middle, which leaves copies of rows behind.
@@ -51,17 +55,71 @@ struct SQLiteErasureTests {
                     #expect(isDone)
                 }
                 tasks.addTask {
-                    for number in 0..<50 {
+                    for number in 0..<200 {
+                        let text = String(repeating: "p", count: 40 * (number % 100))
                         try await store.commit(
-                            Sent(id: "beside", insertID: "\(number)", time: Int64(number * 20_000_000)))
+                            Sent(
+                                id: "beside", insertID: "\(number)", time: Int64(number * 7_919 % 200) * 5_000_000,
+                                properties: #"{"p":"\#(text)"}"#))
                     }
                 }
                 try await tasks.waitForAll()
             }
             #expect(try Self.count(Self.mark, beside: path) == 0)
             #expect(try Self.hashes(of: ids.prefix(20), beside: path) == 0)
-            #expect(try await store.events().count == 25 * 95 + 50)
+            // What the connection remembers of pages does not bring anything back.
+            for number in 0..<200 {
+                try await store.commit(Sent(id: "later", insertID: "\(number)", time: Int64(number) * 5_000_000))
+            }
+            #expect(try Self.count(Self.mark, beside: path) == 0)
+            #expect(try await store.events().count == 25 * 95 + 400)
             #expect(try await store.check() == ["ok"])
+            try await store.close()
+        }
+    }
+
+    @Test func `what commits change between two steps is cleared too`() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory + "/store.sqlite"
+            var options = SQLiteOptions()
+            options.erasurePages = 4
+            let store = try SQLiteStore(path: path, options: options)
+            var generator = SeededGenerator(seed: 8)
+            func commit(_ count: Int) async throws {
+                let events = (0..<count).map { _ in
+                    let text = String(repeating: "p", count: Int(generator.next() % 900))
+                    return Sent(
+                        id: "a\(generator.next() % 100)", insertID: "\(generator.next())",
+                        time: Int64(generator.next() % 1_000_000_000), properties: #"{"p":"\#(text)"}"#)
+                }
+                _ = try await store.commit([EventBatch.of(events)], by: original, nowMilliseconds: 1)
+            }
+            try await commit(500)
+            var page = 1
+            var steps = 0
+            erasing: while true {
+                let progress = try await store.write { [page, options] _, db throws(StoreError) in
+                    try SQLiteErasure(db).step(from: page, options)
+                }
+                steps += 1
+                switch progress {
+                case .next(let next):
+                    page = next
+                    // Splits pages that were cleared, and leaves copies of rows there.
+                    try await commit(steps < 10 ? 40 : 0)
+                case .busy: continue
+                case .done: break erasing
+                }
+            }
+            #expect(steps > 10)
+            let file = try Self.files(path)[0]
+            let size = Schema.pageSizeBytes
+            for start in stride(from: 0, to: file.count, by: size) {
+                let content = Array(file[start..<(start + size)])
+                for range in PageLayout.unused(of: content, header: start == 0 ? 100 : 0) {
+                    #expect(content[range].allSatisfy { $0 == 0 }, "page \(start / size + 1)")
+                }
+            }
             try await store.close()
         }
     }

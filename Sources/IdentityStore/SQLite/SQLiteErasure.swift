@@ -13,8 +13,6 @@ import GRDBSQLite
 /// whose folding-in is left to the steps until the end; the connection's own copies of pages are given up after each
 /// step.
 struct SQLiteErasure {
-    /// Pages that one step goes over.
-    private static let pagesAtOnce = 1_024
     /// Beyond it, the first byte of a page would not tell a page of a table from one that carries on a long value.
     private static let pageCountLimit = 1 << 25
     /// How long a step waits for reads that began before the last commit.
@@ -59,7 +57,7 @@ struct SQLiteErasure {
                     + "Stop the server and run VACUUM on its file.")
         }
         for page in changed where page <= count { try clear(pages: page..<(page + 1)) }
-        let end = min(first + Self.pagesAtOnce, count + 1)
+        let end = min(first + options.erasurePages, count + 1)
         if first < end { try clear(pages: first..<end) }
         try forget()
         if end <= count { return .next(page: end) }

@@ -27,6 +27,8 @@ package struct SQLiteOptions: Sendable {
     package var readerCacheSizeBytes = 4 << 20
     /// Pages in the write-ahead log at which a commit folds it into the file.
     package var checkpointPages = 4_000
+    /// Pages that are cleared of deleted values at a time, while commits wait.
+    package var erasurePages = 1_024
     /// The size to which the write-ahead log's file is cut after it was folded in.
     package var journalSizeLimitBytes = 64 << 20
     /// How long to wait for a lock of another process before `StoreError.busy`.
