@@ -77,7 +77,8 @@ struct ClientRoutes: Sendable {
     private func checkCredential(_ request: WireRequest, _ items: QueryItems) async throws(AccessRefusal) {
         guard request.authorization == nil, let token = items.first("token"), !token.isEmpty else {
             _ = try await directory.access(
-                Credentials(authorization: request.authorization), projectID: items.text("project_id"), for: .flags)
+                Credentials(authorization: request.authorization), projectID: items.text("project_id"),
+                host: request.host, for: .flags)
             return
         }
         if directory.current.project(token: token) != nil { return }

@@ -218,7 +218,8 @@ package struct Dispatcher: Sendable {
                 String(decoding: $0, as: UTF8.self)
             }
             let access = try await directory.access(
-                Credentials(authorization: request.authorization), projectID: projectID, for: .reading)
+                Credentials(authorization: request.authorization), projectID: projectID, host: request.host,
+                for: .reading)
             let query = QueryRequest(
                 request: readsBody ? request : try inflated(request), items: items, body: named, access: access)
             try await waitForSequence(query)

@@ -8,17 +8,20 @@ import NIOCore
 /// The thin layer between Hummingbird and the dispatcher: collects a body within its limits, and writes what is
 /// answered.
 package struct HTTPAdapter: HTTPResponder {
-    package typealias Context = BasicRequestContext
+    package typealias Context = RequestOrigin
 
     private let dispatcher: Dispatcher
     private let budget: BodyBudget
     private let bodySizeLimitBytes: Int
     private let bodyTimeoutSeconds: Int
+    private let trustedProxies: TrustedProxies
     private let logger: Logger
 
     package init(
-        dispatcher: Dispatcher, budget: BodyBudget, bodySizeLimitBytes: Int, bodyTimeoutSeconds: Int, logger: Logger
+        dispatcher: Dispatcher, budget: BodyBudget, bodySizeLimitBytes: Int, bodyTimeoutSeconds: Int,
+        trustedProxies: TrustedProxies, logger: Logger
     ) {
+        self.trustedProxies = trustedProxies
         self.dispatcher = dispatcher
         self.budget = budget
         self.bodySizeLimitBytes = bodySizeLimitBytes
@@ -27,6 +30,28 @@ package struct HTTPAdapter: HTTPResponder {
     }
 
     package func respond(to request: Request, context: Context) async throws -> Response {
+        var response = try await answer(request)
+        // A stream of HTTP/2 has no connection of its own to close, and may not bear the header.
+        if context.isStream { response.headers[.connection] = nil }
+        if logger.logLevel <= .debug { log(request.head, response, context) }
+        return response
+    }
+
+    /// The only place where the address of a client is used.
+    private func log(_ head: HTTPRequest, _ response: Response, _ origin: RequestOrigin) {
+        let forwarded = HTTPField.Name("X-Forwarded-For").map { head.headerFields[values: $0] } ?? []
+        let client = trustedProxies.client(peer: origin.peer, forwardedFor: forwarded)
+        logger.debug(
+            "a request was answered",
+            metadata: [
+                "request.method": "\(head.method.rawValue)",
+                "request.path": "\(head.path?.prefix { $0 != "?" } ?? "")",
+                "response.status": "\(response.status.code)",
+                "client.address": "\(client?.description ?? "unknown")",
+            ])
+    }
+
+    private func answer(_ request: Request) async throws -> Response {
         var wire = Self.wireRequest(request.head)
         var share = budget.share()
         let bodyUse = dispatcher.bodyUse(wire.path, wire.method)

@@ -1,6 +1,7 @@
 import Foundation
 package import Hummingbird
 import HummingbirdCore
+import HummingbirdHTTP2
 import IdentityEngine
 package import IdentityStore
 package import Logging
@@ -19,6 +20,8 @@ package struct Server: Sendable {
     /// The project to show in the first call to try, and its secret where it was made just now.
     package let firstProject: FirstProject?
     private let privacyWorker: PrivacyWorker
+    /// The certificate; nil where connections are not encrypted.
+    private let tls: TLSIdentity?
     private let lock: DataDirectoryLock?
     private let logger: Logger
 
@@ -41,13 +44,17 @@ package struct Server: Sendable {
         self.configuration = configuration
         self.logger = logger
         let clock = ServerClock()
+        tls = try configuration.server.tls.map { try TLSIdentity($0) }
         let opened = try OpenedStore(configuration, logger)
         store = opened.store
         lock = opened.lock
         let setup = ProjectSetup(store: store, secretKey: opened.secretKey, nowMilliseconds: clock.nowMilliseconds)
         try await setup.apply(configuration)
         firstProject = try await Self.firstProject(setup, store, opened.directory, configuration)
-        directory = try await ProjectDirectory.load(from: store, secretKey: opened.secretKey, logger: logger)
+        directory = try await ProjectDirectory.load(
+            from: store, secretKey: opened.secretKey,
+            residency: Residency(regions: configuration.server.regions, hosts: configuration.server.regionHosts),
+            logger: logger)
         committer = Committer(
             store: store, directory: directory, clock: clock, queueLimitBytes: configuration.ingest.queueLimitBytes,
             logger: logger)
@@ -67,9 +74,12 @@ package struct Server: Sendable {
                 ingest: ingest, directory: directory, store: store, clock: clock,
                 privacyWorker: privacyWorker, configuration: configuration,
                 limits: limits, logger: logger),
-            budget: BodyBudget(limitBytes: configuration.ingest.inFlightLimitBytes),
+            budget: BodyBudget(
+                limitBytes: configuration.ingest.inFlightLimitBytes,
+                freeShareLimit: configuration.server.connectionLimit),
             bodySizeLimitBytes: configuration.ingest.bodySizeLimitBytes,
-            bodyTimeoutSeconds: configuration.server.bodyTimeoutSeconds, logger: logger)
+            bodyTimeoutSeconds: configuration.server.bodyTimeoutSeconds,
+            trustedProxies: configuration.server.trustedProxies, logger: logger)
     }
 
     /// Serves until SIGTERM or SIGINT: then accepts nothing more, commits and answers what has come, and closes the
@@ -120,21 +130,30 @@ package struct Server: Sendable {
                 address: .hostname(configuration.server.host, port: configuration.server.port),
                 serverName: "selfsame", backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.server.connectionLimit)),
-            services: [committer, privacyWorker, ProjectRefresh(directory: directory)],
+            services: [committer, privacyWorker, ProjectRefresh(directory: directory)]
+                + (tls.map { [TLSReload(identity: $0, logger: logger)] } ?? []),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
             logger: quietLogger)
     }
 
-    /// How connections are read: HTTP/1, with the limits of the configuration.
+    /// How connections are read, with the limits of the configuration.
     private var transport: HTTPServerBuilder {
         let settings = configuration.server
         let bodySizeLimitBytes = configuration.ingest.bodySizeLimitBytes
+        let tls = tls
         return HTTPServerBuilder { responder in
-            RuledHTTP1Channel(
-                HTTP1Channel(
-                    responder: responder,
-                    configuration: .init(idleTimeout: .seconds(Int64(settings.idleTimeoutSeconds)))),
+            let requests = HTTP1Channel.Configuration(idleTimeout: .seconds(Int64(settings.idleTimeoutSeconds)))
+            let http1 = RuledHTTP1Channel(
+                HTTP1Channel(responder: responder, configuration: requests),
                 bodySizeLimitBytes: bodySizeLimitBytes, lingering: .seconds(Int64(settings.bodyTimeoutSeconds)))
+            guard let tls else { return http1 }
+            let http2 = HTTP2Channel(
+                responder: responder,
+                configuration: HTTP2ChannelConfiguration(
+                    idleTimeout: .seconds(settings.idleTimeoutSeconds),
+                    gracefulCloseTimeout: .seconds(settings.idleTimeoutSeconds), streamConfiguration: requests))
+            return TLSChannel(
+                identity: tls, http1: http1, http2: http2, idleTimeout: .seconds(Int64(settings.idleTimeoutSeconds)))
         }
     }
 

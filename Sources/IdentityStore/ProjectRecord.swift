@@ -9,12 +9,15 @@ package struct ProjectRecord: Hashable, Sendable {
     /// HMAC-SHA256 of the project's secret, which itself is kept nowhere (P 5.6).
     package var secretDigest: [UInt8]
     package var rules: MergeRules
+    /// The region in which its data is at home; nil for anywhere.
+    package var region: String?
     package var createdMilliseconds: Int64
 
     package init(
         id: ProjectID, name: String, token: String, secretDigest: [UInt8], rules: MergeRules,
-        createdMilliseconds: Int64
+        region: String? = nil, createdMilliseconds: Int64
     ) {
+        self.region = region
         self.id = id
         self.name = name
         self.token = token

@@ -37,6 +37,11 @@ struct ProjectCommand: AsyncParsableCommand {
             help: ArgumentHelp("The project's number; the next free one without it.", valueName: "number"))
         var id: Int64?
 
+        @Option(
+            name: .long,
+            help: ArgumentHelp("Where its data is at home; anywhere without it.", valueName: "region"))
+        var region: String?
+
         @Option(name: .long, help: "How ids are joined: original, simplified or legacy.")
         var system: IdentitySystem = .original
 
@@ -54,13 +59,17 @@ struct ProjectCommand: AsyncParsableCommand {
             guard MergeRules.isAllowed(maxClusterSize: maxClusterSize) else {
                 throw ValidationError("--max-cluster-size must be 0, or a number from 2 to 1000000000.")
             }
+            if let region, !Residency.isRegion(region) {
+                throw ValidationError("--region must be at most 32 lower-case letters, digits and hyphens, like eu.")
+            }
             if let id, id < 1 { throw ValidationError("--id must be at least 1.") }
         }
 
         func run() async throws {
             let directory = try store.open()
             let rules = MergeRules(system: system, maxClusterSize: maxClusterSize, anonymousForm: anonForm)
-            let made = try await directory.setup().makeProject(id: id.map { ProjectID($0) }, name: name, rules: rules)
+            let made = try await directory.setup().makeProject(
+                id: id.map { ProjectID($0) }, name: name, rules: rules, region: region)
             Console.write("project: \(made.project.id)\ntoken: \(made.project.token)\nsecret: \(made.secret)")
             try await directory.store.close()
         }
@@ -71,7 +80,8 @@ struct ProjectCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List projects.",
             discussion: """
-                One line each: number, name, identity system, token. Secrets are kept nowhere.
+                One line each: number, name, identity system, token, and the region where there is one. Secrets are \
+                kept nowhere.
 
                 EXAMPLE
                   selfsame project list --data /var/lib/selfsame
@@ -82,7 +92,9 @@ struct ProjectCommand: AsyncParsableCommand {
         func run() async throws {
             let directory = try store.open()
             for project in try await directory.store.projects() {
-                Console.write("\(project.id)\t\(project.name)\t\(project.rules.system.rawValue)\t\(project.token)")
+                Console.write(
+                    "\(project.id)\t\(project.name)\t\(project.rules.system.rawValue)\t\(project.token)"
+                        + (project.region.map { "\t\($0)" } ?? ""))
             }
             try await directory.store.close()
         }

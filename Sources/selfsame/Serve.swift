@@ -19,7 +19,7 @@ struct Serve: AsyncParsableCommand {
             terminal.
 
             SIGTERM or SIGINT shuts the server down: it accepts nothing more, commits and answers what has come, \
-            closes the store, and ends with status 0.
+            closes the store, and ends with status 0. SIGHUP has the TLS certificate read again.
 
             EXAMPLES
               selfsame serve
@@ -37,6 +37,21 @@ struct Serve: AsyncParsableCommand {
     @Option(
         name: .long, help: ArgumentHelp("The port to listen on; 0 takes a free one (server.port).", valueName: "port"))
     var port: String?
+
+    @Option(
+        name: .customLong("tls-cert"),
+        help: ArgumentHelp("Speak HTTPS with this chain of PEM certificates (tls.certificate).", valueName: "file"))
+    var certificate: String?
+
+    @Option(
+        name: .customLong("tls-key"), help: ArgumentHelp("The certificate's PEM key (tls.key).", valueName: "file"))
+    var key: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Hold projects of this region only; may be repeated (server.regions).", valueName: "region"))
+    var region: [String] = []
 
     @Option(
         name: .long, help: ArgumentHelp("The data directory (store.directory).", valueName: "directory"))
@@ -87,6 +102,9 @@ struct Serve: AsyncParsableCommand {
         if let host { flags["server.host"] = host }
         if let port { flags["server.port"] = port }
         if let data { flags["store.directory"] = data }
+        if let certificate { flags["tls.certificate"] = certificate }
+        if let key { flags["tls.key"] = key }
+        if !region.isEmpty { flags["server.regions"] = region.joined(separator: ",") }
         if sandbox { flags["sandbox.enabled"] = "true" }
         return flags
     }
@@ -99,7 +117,8 @@ private struct Greeting: Sendable {
     func write(port: Int) {
         let host = server.configuration.server.host
         let shown = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host
-        let origin = "http://\(shown.contains(":") ? "[\(shown)]" : shown):\(port)"
+        let scheme = server.configuration.server.tls == nil ? "http" : "https"
+        let origin = "\(scheme)://\(shown.contains(":") ? "[\(shown)]" : shown):\(port)"
         Console.write("Selfsame listens on \(origin)")
         guard let first = server.firstProject else { return }
         Console.write("Project \(first.project.id) (\(first.project.name)), token \(first.project.token)")

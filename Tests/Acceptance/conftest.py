@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFORMANCE = ROOT / "Tests" / "Conformance"
 FIXTURE = CONFORMANCE / "fixture.yaml"
 BINARY = Path(os.environ.get("SELFSAME_BINARY", ROOT / ".build/debug/selfsame")).resolve()
-READY = "Selfsame listens on http://127.0.0.1:"
+READY = re.compile(r"Selfsame listens on https?://127\.0\.0\.1:(\d+)$")
 
 # The server refuses variables that look like its settings and are none, so ours must not reach it.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SELFSAME_")}
@@ -154,12 +155,13 @@ ORIGINAL = Project(1001, "0000000000000000000000000000aaaa", "5ec000000000000000
 class Server:
     """One process of `selfsame serve`."""
 
-    def __init__(self, *arguments, data=None, project=None, env=None, prepare=None, wrapper=()):
+    def __init__(self, *arguments, data=None, project=None, env=None, prepare=None, wrapper=(), tls=None):
         """Starts the server and waits until it listens.
 
         `data` is the data directory, `project` the project to speak for (the directory's first, where there is one),
-        `prepare` runs in the child before the server does, and `wrapper` is a command that runs the server.
+        `prepare` runs in the child before the server does, `wrapper` is a command that runs the server, and `tls` is the `SSLContext` to speak to it with.
         """
+        self.tls = tls
         self.data = Path(data) if data else None
         self.errors = tempfile.TemporaryFile()
         self.lines = []
@@ -183,8 +185,8 @@ class Server:
     def _read_output(self, listening):
         for line in self.process.stdout:
             self.lines.append(line)
-            if line.startswith(READY):
-                self.port = int(line[len(READY):])
+            if found := READY.match(line):
+                self.port = int(found[1])
                 listening.set()
         listening.set()
 
@@ -194,7 +196,7 @@ class Server:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def is_running(self):
@@ -227,6 +229,8 @@ class Server:
         self._reader.join(10)
 
     def connection(self, timeout=60):
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.tls)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def request(self, method, path, body=None, headers=None, query=None, connection=None, timeout=60):

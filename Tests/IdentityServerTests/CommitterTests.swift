@@ -76,7 +76,8 @@ private final class ObstructedStore: Store {
                 id: Self.project, name: "p", token: "t", secretDigest: [1], rules: MergeRules(), createdMilliseconds: 0)
         )
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let directory = try await ProjectDirectory.load(from: store, secretKey: SecretKey(), logger: logger)
+        let directory = try await ProjectDirectory.load(
+            from: store, secretKey: SecretKey(), residency: Residency(regions: [], hosts: []), logger: logger)
         let committer = Committer(
             store: store, directory: directory, clock: ServerClock(), queueLimitBytes: queueLimitBytes, logger: logger)
         return Bench(store: store, committer: committer, gate: gate)

@@ -40,7 +40,10 @@ extension Configuration {
         server = Server(
             host: reader.text("server.host") ?? "",
             port: try reader.number("server.port", in: 0...65_535),
-            hostNames: (reader.text("server.hostNames") ?? "").split(separator: ",").map(String.init),
+            hostNames: reader.list("server.hostNames"), regions: try Configuration.regions(reader),
+            regionHosts: try Configuration.regionHosts(reader),
+            trustedProxies: try TrustedProxies(reader.list("server.trustedProxies")),
+            tls: try Configuration.tls(reader),
             connectionLimit: try reader.number("server.connectionLimit", in: 1...1_000_000),
             idleTimeoutSeconds: try reader.number("server.idleTimeoutSeconds", in: 1...86_400),
             bodyTimeoutSeconds: try reader.number("server.bodyTimeoutSeconds", in: 1...86_400),
@@ -98,6 +101,39 @@ extension Configuration {
             eventsPerMinute: try reader.number("ingest.rateLimit.eventsPerMinute", in: RateLimit.rates),
             bytesPerMinute: try reader.number("ingest.rateLimit.bytesPerMinute", in: RateLimit.rates),
             burstSeconds: try reader.number("ingest.rateLimit.burstSeconds", in: RateLimit.bursts))
+    }
+
+    private static func regions(_ reader: SettingReader) throws(ConfigurationError) -> [String] {
+        let regions = reader.list("server.regions")
+        guard regions.allSatisfy(Residency.isRegion) else {
+            throw reader.refused("server.regions", regions.joined(separator: ","))
+        }
+        return regions
+    }
+
+    private static func regionHosts(
+        _ reader: SettingReader
+    ) throws(ConfigurationError) -> [(region: String, host: String)] {
+        var hosts: [(region: String, host: String)] = []
+        for pair in reader.list("server.regionHosts") {
+            let parts = pair.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, Residency.isRegion(parts[0]), !parts[1].isEmpty else {
+                throw reader.refused("server.regionHosts", pair)
+            }
+            hosts.append((parts[0], parts[1]))
+        }
+        return hosts
+    }
+
+    /// Both files, or neither.
+    private static func tls(_ reader: SettingReader) throws(ConfigurationError) -> TLS? {
+        let tls = TLS(
+            certificatePath: reader.text("tls.certificate") ?? "", keyPath: reader.text("tls.key") ?? "")
+        if tls.certificatePath.isEmpty, tls.keyPath.isEmpty { return nil }
+        for (key, path) in [("tls.certificate", tls.certificatePath), ("tls.key", tls.keyPath)] where path.isEmpty {
+            throw ConfigurationError("\(key) must be given too: a certificate is of no use without its key")
+        }
+        return tls
     }
 
     private enum OverloadStatus: String {

@@ -25,10 +25,23 @@ package struct Configuration: Sendable {
         package var port: Int
         /// Names that a request's `Host` may bear besides loopback names; used by the sandbox's guard.
         package var hostNames: [String]
+        /// The regions whose projects may be held; all where it is empty.
+        package var regions: [String]
+        /// Host names by region.
+        package var regionHosts: [(region: String, host: String)]
+        package var trustedProxies: TrustedProxies
+        /// The certificate; nil where connections are not encrypted.
+        package var tls: TLS?
         package var connectionLimit: Int
         package var idleTimeoutSeconds: Int
         package var bodyTimeoutSeconds: Int
         package var shutdownTimeoutSeconds: Int
+    }
+
+    /// Where the certificate is.
+    package struct TLS: Sendable {
+        package var certificatePath: String
+        package var keyPath: String
     }
 
     /// Where data is kept.
@@ -97,12 +110,16 @@ package struct ConfiguredProject: Hashable, Sendable {
     package var token: String
     package var secret: String
     package var rules: MergeRules
+    /// Where its data is at home; nil for anywhere.
+    package var region: String?
     /// Its own limits; nil for those of all.
     package var rateLimit: RateLimit?
 
     package init(
-        id: ProjectID, name: String, token: String, secret: String, rules: MergeRules, rateLimit: RateLimit? = nil
+        id: ProjectID, name: String, token: String, secret: String, rules: MergeRules, region: String? = nil,
+        rateLimit: RateLimit? = nil
     ) {
+        self.region = region
         self.rateLimit = rateLimit
         self.id = id
         self.name = name

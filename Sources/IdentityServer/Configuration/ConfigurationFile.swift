@@ -48,7 +48,10 @@ struct ConfigurationFile {
     }
 
     private mutating func flatten(_ node: Yams.Node, under key: String) throws {
-        if let mapping = node.mapping {
+        if let mapping = node.mapping, key == "server.regionHosts" {
+            settings[key] = mapping.map { "\($0.key.scalar?.string ?? "")=\($0.value.scalar?.string ?? "")" }
+                .joined(separator: ",")
+        } else if let mapping = node.mapping {
             for (name, value) in mapping { try flatten(value, under: "\(key).\(name.scalar?.string ?? "")") }
         } else if let sequence = node.sequence {
             settings[key] = sequence.map { $0.scalar?.string ?? "" }.joined(separator: ",")
@@ -71,7 +74,7 @@ struct ConfigurationFile {
     private static func project(
         _ mapping: Yams.Node.Mapping, _ place: String, _ defaults: Defaults
     ) throws -> ConfiguredProject {
-        try refuseUnknown(mapping, place, ["id", "name", "token", "secret", "identity", "rateLimit"])
+        try refuseUnknown(mapping, place, ["id", "name", "token", "secret", "region", "identity", "rateLimit"])
         let id = try number(mapping, "id", place)
         var rules = defaults.rules
         if let node = mapping["identity"] {
@@ -82,7 +85,18 @@ struct ConfigurationFile {
         return ConfiguredProject(
             id: ProjectID(id), name: mapping["name"]?.scalar?.string ?? "project \(id)",
             token: try text(mapping, "token", place), secret: try text(mapping, "secret", place), rules: rules,
+            region: try region(mapping["region"], place),
             rateLimit: try rateLimit(mapping["rateLimit"], "\(place).rateLimit", defaults.rateLimit))
+    }
+
+    private static func region(_ node: Yams.Node?, _ place: String) throws -> String? {
+        guard let node else { return nil }
+        guard let region = node.scalar?.string, Residency.isRegion(region) else {
+            throw ConfigurationError(
+                "\(place).region is \"\(node.scalar?.string ?? "")\", but must be a name of at most 32 lower-case "
+                    + "letters, digits and hyphens, like eu")
+        }
+        return region
     }
 
     private static func rateLimit(_ node: Yams.Node?, _ place: String, _ common: RateLimit) throws -> RateLimit? {

@@ -34,6 +34,19 @@ package struct Setting: Sendable {
             key: "server.hostNames", fallback: "", allowed: "host names with commas between them",
             meaning: "Names besides loopback that a request to the sandbox may be addressed to."),
         Setting(
+            key: "server.regions", fallback: "", allowed: "names of regions with commas between them",
+            meaning: "The regions whose projects this server may hold; all where none is given. What is sent to it for "
+                + "a project of another region is refused with 403."),
+        Setting(
+            key: "server.regionHosts", fallback: "",
+            allowed: "pairs like eu=api-eu.example.com with commas between them",
+            meaning: "Under which host name the server of a region is reached. Refusals name it, and under it only "
+                + "projects of that region are served."),
+        Setting(
+            key: "server.trustedProxies", fallback: "", allowed: "addresses or ranges like 10.0.0.0/8, with commas",
+            meaning: "The proxies whose X-Forwarded-For is believed. A client's address is written to the log at debug "
+                + "level, and nowhere else."),
+        Setting(
             key: "server.connectionLimit", fallback: "4096", allowed: "a number from 1 to 1000000",
             meaning: "Connections open at once; further ones wait to be accepted."),
         Setting(
@@ -45,6 +58,13 @@ package struct Setting: Sendable {
         Setting(
             key: "server.shutdownTimeoutSeconds", fallback: "30", allowed: "a number from 1 to 3600",
             meaning: "How long a graceful shutdown waits for requests that have begun."),
+        Setting(
+            key: "tls.certificate", fallback: "", allowed: "the path of a file of PEM certificates",
+            meaning: "The server's certificate and those that lead to its authority, in that order. With it the server "
+                + "speaks HTTPS only, HTTP/2 or HTTP/1.1. SIGHUP has it read again."),
+        Setting(
+            key: "tls.key", fallback: "", allowed: "the path of a PEM file",
+            meaning: "The key of the certificate, without a passphrase."),
         Setting(
             key: "store.directory", fallback: "./data", allowed: "a path",
             meaning: "The data directory. A sandbox without it keeps everything in memory."),

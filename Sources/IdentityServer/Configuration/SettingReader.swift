@@ -48,6 +48,11 @@ struct SettingReader {
         return number
     }
 
+    /// The parts of a value that has commas between them.
+    func list(_ key: String) -> [String] {
+        (text(key) ?? "").split(separator: ",").map { String($0.filter { $0 != " " }) }.filter { !$0.isEmpty }
+    }
+
     func boolean(_ key: String) throws(ConfigurationError) -> Bool {
         let given = text(key) ?? ""
         switch given {

@@ -63,9 +63,22 @@ package struct IngestStage: Sendable {
             unknownTokens.count(result, in: directory)
             if rejectsUnknownTokens { result.rejectUnknownTokens() }
         }
+        if let refusal = foreign(batch, host: request.host) { return Answer.failure(403, refusal) }
         let named = result.droppedProjects + batch.profileUpdates.map(\.project)
         return await commit(
             batch, result, options, naming: named, sendsOutcome: sendsOutcome && endpoint == .track)
+    }
+
+    /// Why a batch is refused that has records for another region.
+    private func foreign(_ batch: EventBatch, host: String?) -> String? {
+        guard directory.residency.isLimiting else { return nil }
+        let content = directory.current
+        let projects = Set(batch.events.map(\.project)).union(batch.profileUpdates.map(\.project))
+        for id in projects.sorted() {
+            guard let project = content.project(id) else { continue }
+            if let refusal = directory.residency.refusal(of: project, host: host) { return refusal }
+        }
+        return nil
     }
 
     /// Answers a request to /import (P 4.4, 4.5, 5.3).
@@ -74,7 +87,8 @@ package struct IngestStage: Sendable {
         let access: Access
         do throws(AccessRefusal) {
             access = try await directory.access(
-                Credentials(authorization: request.authorization), projectID: options.projectIDText, for: .importing)
+                Credentials(authorization: request.authorization), projectID: options.projectIDText,
+                host: request.host, for: .importing)
         } catch {
             return error.status == 403 ? Answer.forbidden(error.message) : Answer.unauthorized(error.message)
         }

@@ -90,7 +90,8 @@ struct PrivacyRoutes: Sendable {
             projectID = project.id.description
         }
         let access = try await directory.access(
-            Credentials(authorization: request.authorization), projectID: projectID, for: .reading)
+            Credentials(authorization: request.authorization), projectID: projectID, host: request.host,
+            for: .reading)
         if isChange, case .account(let name, let role) = access.kind, !role.mayWrite {
             throw AccessRefusal(
                 status: 403, message: "insufficient role: this needs admin or owner, and \(name) is \(role.rawValue)")

@@ -61,15 +61,18 @@ extension ProjectDirectory {
     /// - Parameters:
     ///   - credentials: the parsed `Authorization` header.
     ///   - projectID: the `project_id` option as sent; nil where there is none.
+    ///   - host: the `Host` of the request.
     ///   - purpose: what the credential is wanted for.
     /// - Returns: the project, and what the sender may do in it.
     /// - Throws: `AccessRefusal`.
     package func access(
-        _ credentials: Credentials, projectID: String?, for purpose: AccessPurpose
+        _ credentials: Credentials, projectID: String?, host: String?, for purpose: AccessPurpose
     ) async throws(AccessRefusal) -> Access {
-        try await found(credentials) { name, password throws(AccessRefusal) in
+        let access = try await found(credentials) { name, password throws(AccessRefusal) in
             try find(name, password, projectID, purpose)
         }
+        if let refusal = residency.refusal(of: access.project, host: host) { throw .forbidden(refusal) }
+        return access
     }
 
     /// Finds every project that a credential opens for reading, with what the sender is there.

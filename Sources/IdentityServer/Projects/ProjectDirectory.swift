@@ -10,6 +10,8 @@ import Synchronization
 package final class ProjectDirectory: Sendable {
     private let store: any Store
     package let secretKey: SecretKey
+    /// Which projects' data is taken here.
+    package let residency: Residency
     private let logger: Logger
     private let content: Mutex<Content>
     /// The last reading that was begun, and the one in force: a slow reading never replaces a later one.
@@ -20,13 +22,17 @@ package final class ProjectDirectory: Sendable {
     ///
     /// - Throws: `StoreError`.
     package static func load(
-        from store: any Store, secretKey: SecretKey, logger: Logger
+        from store: any Store, secretKey: SecretKey, residency: Residency, logger: Logger
     ) async throws(StoreError) -> ProjectDirectory {
         let content = Content(projects: try await store.projects(), accounts: try await store.accounts())
-        return ProjectDirectory(store: store, secretKey: secretKey, logger: logger, content: content)
+        return ProjectDirectory(
+            store: store, secretKey: secretKey, residency: residency, logger: logger, content: content)
     }
 
-    private init(store: any Store, secretKey: SecretKey, logger: Logger, content: Content) {
+    private init(
+        store: any Store, secretKey: SecretKey, residency: Residency, logger: Logger, content: Content
+    ) {
+        self.residency = residency
         self.store = store
         self.secretKey = secretKey
         self.logger = logger

@@ -24,6 +24,7 @@ package struct ProjectSetup: Sendable {
             let record = ProjectRecord(
                 id: project.id, name: project.name, token: project.token,
                 secretDigest: secretKey.digest(of: project.secret), rules: project.rules,
+                region: project.region ?? known[project.id]?.region,
                 createdMilliseconds: known[project.id]?.createdMilliseconds ?? nowMilliseconds)
             if record != known[project.id] { try await save(record) }
         }
@@ -42,18 +43,20 @@ package struct ProjectSetup: Sendable {
     ///   - id: its number; nil for the next free one.
     ///   - name: its name.
     ///   - rules: how it joins ids.
+    ///   - region: where its data is at home; nil for anywhere.
     ///   - keep: called with the project and its secret before the project is saved, so that no secret is lost.
     /// - Returns: the project, and its secret, which the store does not keep.
     /// - Throws: `ConfigurationError` where the number is taken; what `keep` throws.
     package func makeProject(
-        id: ProjectID? = nil, name: String, rules: MergeRules,
+        id: ProjectID? = nil, name: String, rules: MergeRules, region: String? = nil,
         keep: (ProjectRecord, String) throws -> Void = { _, _ in }
     ) async throws -> (project: ProjectRecord, secret: String) {
         let taken = try await store.projects().map(\.id.rawValue)
         let secret = SecretKey.makeSecret()
         let record = ProjectRecord(
             id: id ?? ProjectID((taken.max() ?? 0) + 1), name: name, token: SecretKey.makeSecret(),
-            secretDigest: secretKey.digest(of: secret), rules: rules, createdMilliseconds: nowMilliseconds)
+            secretDigest: secretKey.digest(of: secret), rules: rules, region: region,
+            createdMilliseconds: nowMilliseconds)
         guard !taken.contains(record.id.rawValue) else {
             throw ConfigurationError("project \(record.id) exists already; `selfsame project list` shows what there is")
         }

@@ -11,7 +11,7 @@ package struct SandboxGuard: Sendable {
         if request.origin != nil {
             return "requests with an Origin header may not change the sandbox; call it from a test, not from a page"
         }
-        let name = SandboxGuard.hostName(request.host ?? "")
+        let name = HostName.name(in: request.host ?? "")
         guard SandboxGuard.isLoopback(name) || hostNames.contains(name) else {
             return "the sandbox answers to loopback names and server.hostNames only, not to the Host of this request"
         }
@@ -20,20 +20,12 @@ package struct SandboxGuard: Sendable {
 
     /// Whether an address or name means this machine only.
     package static func isLoopback(_ host: String) -> Bool {
-        let name = hostName(host)
+        let name = HostName.name(in: host)
         return name == "localhost" || name == "::1" || isLoopbackIPv4(name)
     }
 
     private static func isLoopbackIPv4(_ name: String) -> Bool {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
-    }
-
-    /// The name in a `Host` header, without port and brackets, in lower case.
-    private static func hostName(_ host: String) -> String {
-        let text = host.lowercased()
-        if text.hasPrefix("[") { return String(text.dropFirst().prefix { $0 != "]" }) }
-        if text.filter({ $0 == ":" }).count > 1 { return text }
-        return String(text.prefix { $0 != ":" })
     }
 }

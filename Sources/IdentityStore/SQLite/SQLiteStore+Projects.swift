@@ -26,6 +26,7 @@ extension SQLiteStore {
             try statement.bind(6, Int64(project.rules.maxClusterSize))
             try statement.bind(7, project.rules.anonymousForm.rawValue)
             try statement.bind(8, project.createdMilliseconds)
+            if let region = project.region { try statement.bind(9, region) }
             try statement.run()
         }
     }
@@ -75,7 +76,7 @@ extension SQLiteStore {
             return ProjectRecord(
                 id: ProjectID(row.integer(0)), name: row.text(1), token: row.text(2), secretDigest: row.bytes(3),
                 rules: MergeRules(system: system, maxClusterSize: Int(row.integer(5)), anonymousForm: form),
-                createdMilliseconds: row.integer(7))
+                region: row.isNull(8) ? nil : row.text(8), createdMilliseconds: row.integer(7))
         }
     }
 

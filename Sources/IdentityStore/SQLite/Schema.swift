@@ -17,6 +17,7 @@ enum Schema {
         }
         migrator.registerMigration("2") { db in try db.execute(sql: profiles) }
         migrator.registerMigration("3") { db in try db.execute(sql: privacy) }
+        migrator.registerMigration("4") { db in try db.execute(sql: "ALTER TABLE project ADD COLUMN region TEXT") }
         return migrator
     }
 

@@ -102,14 +102,14 @@ enum Statements {
     static let blockOfPair = "SELECT 1 FROM block WHERE project = ? AND low_key = ? AND high_key = ?"
 
     static let projects = """
-        SELECT id, name, token, secret_digest, identity_system, max_cluster_size, anonymous_form, created
+        SELECT id, name, token, secret_digest, identity_system, max_cluster_size, anonymous_form, created, region
         FROM project ORDER BY id
         """
 
     static let replaceProject = """
         INSERT OR REPLACE INTO project
-        (id, name, token, secret_digest, identity_system, max_cluster_size, anonymous_form, created)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        (id, name, token, secret_digest, identity_system, max_cluster_size, anonymous_form, created, region)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     static let holdsContent = """
