@@ -91,7 +91,7 @@ package struct QueryItems: Sendable {
         var written = 0
         return hexDigits.withUnsafeBufferPointer { digits in
             while read < wideEnd {
-                // What is written is never ahead of what is read, so where eight bytes are left there is room for eight.
+                // What is written never passes what is read, so where eight bytes are left there is room for eight.
                 let word = raw.loadUnaligned(fromByteOffset: read, as: UInt64.self)
                 UnsafeMutableRawPointer(target).storeBytes(of: word, toByteOffset: written, as: UInt64.self)
                 let plain = ByteSearch.plainCount(word)

@@ -7,7 +7,7 @@ import pytest
 import run as conformance
 from conftest import CONFORMANCE, FIXTURE, servers
 
-VECTORS = conformance.load([conformance.VECTORS])
+VECTORS = list(conformance.load([conformance.VECTORS]))
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite"])
