@@ -39,7 +39,7 @@ package struct Dispatcher: Sendable {
         self.mappingQuery = MappingQuery(store: store)
         self.privacy = PrivacyRoutes(
             store: store, directory: directory, clock: clock, worker: privacyWorker,
-            taskLimit: configuration.privacy.taskLimit)
+            taskLimit: configuration.privacy.taskLimit, isEncrypted: configuration.server.tls != nil)
         self.sandbox =
             configuration.sandbox.isEnabled
             ? SandboxRoutes(store: store, clock: clock, hostNames: configuration.server.hostNames) : nil

@@ -16,10 +16,14 @@ struct PrivacyRoutes: Sendable {
     private let clock: ServerClock
     private let worker: PrivacyWorker
     private let taskLimit: Int
+    /// How links to files of this server begin.
+    private let scheme: String
 
     init(
-        store: any Store, directory: ProjectDirectory, clock: ServerClock, worker: PrivacyWorker, taskLimit: Int
+        store: any Store, directory: ProjectDirectory, clock: ServerClock, worker: PrivacyWorker, taskLimit: Int,
+        isEncrypted: Bool
     ) {
+        scheme = isEncrypted ? "https" : "http"
         self.store = store
         self.directory = directory
         self.clock = clock
@@ -185,7 +189,7 @@ struct PrivacyRoutes: Sendable {
     /// Where a retrieval's file is fetched, with the same credential; empty where there is none.
     private func link(to task: PrivacyTask, _ request: WireRequest, _ items: QueryItems) -> String {
         guard task.state == .available else { return "" }
-        let host = request.host.flatMap { $0.isEmpty ? nil : "http://\($0)" } ?? ""
+        let host = request.host.flatMap { $0.isEmpty ? nil : "\(scheme)://\($0)" } ?? ""
         let token = directory.current.project(task.project)?.token ?? ""
         let path = "/api/app/data-retrievals/v3.0/\(task.trackingID)/download"
         let allowed = CharacterSet.alphanumerics
