@@ -81,12 +81,14 @@ struct ClientRoutes: Sendable {
                 host: request.host, for: .flags)
             return
         }
-        if directory.current.project(token: token) != nil { return }
-        // A project made a moment ago by the command is not in memory yet.
-        await directory.reloadIfStale()
-        guard directory.current.project(token: token) != nil else {
-            throw .unauthorized("Unauthorized, no project has this token")
+        var project = directory.current.project(token: token)
+        if project == nil {
+            // A project made a moment ago by the command is not in memory yet.
+            await directory.reloadIfStale()
+            project = directory.current.project(token: token)
         }
+        guard let project else { throw .unauthorized("Unauthorized, no project has this token") }
+        if let refusal = directory.residency.refusal(of: project, host: request.host) { throw .forbidden(refusal) }
     }
 
     private static func json(_ text: String) -> WireResponse { Answer.json(Array(text.utf8)) }

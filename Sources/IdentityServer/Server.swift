@@ -19,6 +19,7 @@ package struct Server: Sendable {
     package let adapter: HTTPAdapter
     /// The project to show in the first call to try, and its secret where it was made just now.
     package let firstProject: FirstProject?
+    private let ingest: IngestStage
     private let privacyWorker: PrivacyWorker
     /// The certificate; nil where connections are not encrypted.
     private let tls: TLSIdentity?
@@ -66,6 +67,7 @@ package struct Server: Sendable {
             sendsOutcome: configuration.ingest.outcomeHeader || configuration.sandbox.isEnabled,
             rejectsUnknownTokens: configuration.ingest.rejectsUnknownTokens,
             rateLimiter: Self.rateLimiter(configuration), logger: logger)
+        self.ingest = ingest
         privacyWorker = PrivacyWorker(
             store: store, directory: directory, clock: clock, files: RetrievalFiles(in: opened.directory),
             settings: configuration.privacy, logger: logger)
@@ -130,7 +132,7 @@ package struct Server: Sendable {
                 address: .hostname(configuration.server.host, port: configuration.server.port),
                 serverName: "selfsame", backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.server.connectionLimit)),
-            services: [committer, privacyWorker, ProjectRefresh(directory: directory)]
+            services: [committer, privacyWorker, Upkeep(directory: directory, ingest: ingest)]
                 + (tls.map { [TLSReload(identity: $0, logger: logger)] } ?? []),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
             logger: quietLogger)
@@ -217,16 +219,21 @@ private struct OpenedStore {
     }
 }
 
-/// Reads the list of projects anew every second, so that what the command changes counts on a running server.
-private struct ProjectRefresh: Service {
+/// Reads the list of projects anew every second, so that what the command changes counts on a running server, and warns
+/// of unknown tokens when that is due.
+private struct Upkeep: Service {
     let directory: ProjectDirectory
+    let ingest: IngestStage
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(1))
-                if !Task.isCancelled { await directory.reload() }
+                if Task.isCancelled { break }
+                await directory.reload()
+                ingest.warnOfUnknownTokens(isLast: false)
             }
         }
+        ingest.warnOfUnknownTokens(isLast: true)
     }
 }

@@ -34,7 +34,11 @@ extension StoreSnapshot {
     ) throws(StoreError) -> ClusterProfile? {
         let reader = ProfileReader(snapshot: self, project: project, system: system, rule: rule)
         if let root = try reader.root(of: id) { return try reader.profile(ofRoot: root) }
-        return try profile(of: id, in: project).flatMap { reader.profile(of: $0) }
+        if let own = try profile(of: id, in: project).flatMap({ reader.profile(of: $0) }) { return own }
+        guard system == .legacy else { return nil }
+        // What is sent under an alias goes to what the alias stands for (P 9-2).
+        let canonicalID = try identity(of: project).canonicalID(of: id)
+        return try profile(of: canonicalID, in: project).flatMap { reader.profile(of: $0) }
     }
 
     /// One profile for each cluster that has one, in byte order of `ownerID`.

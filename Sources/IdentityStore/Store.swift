@@ -52,7 +52,7 @@ package protocol Store: Sendable {
     ///
     /// - Parameters:
     ///   - task: the task, which waits to be begun.
-    ///   - openLimit: the most tasks that may be open or, for a retrieval, hold a file.
+    ///   - openLimit: the most tasks of its project that may be open or, where it is a retrieval, hold a file.
     /// - Returns: whether there was room; nothing is added where there was none.
     /// - Throws: `StoreError`.
     func add(_ task: PrivacyTask, openLimit: Int) async throws(StoreError) -> Bool

@@ -153,6 +153,22 @@ def many(count):
     return [(f"id-{n:05}", {"$set": {"n": n, "even": n % 2 == 0}}) for n in range(count)]
 
 
+def test_a_legacy_alias_shows_what_was_sent_under_it(running):
+    """P 9-2: an update under an alias goes to what it stands for; what came before the alias stays its own."""
+    legacy = Project(1003, "0000000000000000000000000000cccc", "5ec0000000000000000000000000cccc")
+
+    def shown(distinct_id):
+        answer = running.request(
+            "GET", f"/api/2.0/engage?distinct_id={distinct_id}", headers=basic(legacy.secret))
+        return [row["$properties"] for row in answer.json["results"]]
+
+    engage(running, ("early", {"$set": {"n": 1}}), project=legacy)
+    assert running.track([legacy.alias("late", "origin"), legacy.alias("early", "origin")]).text == "1"
+    engage(running, ("late", {"$set": {"n": 2}}), ("early", {"$set": {"m": 3}}), project=legacy)
+    assert shown("late") == shown("origin") == [{"n": 2, "m": 3}]
+    assert shown("early") == [{"n": 1}]
+
+
 def test_pages(running):
     engage(running, *many(25))
     assert [row["$properties"]["n"] for row in everyone(running, page_size=10)] == list(range(25))
@@ -231,6 +247,7 @@ def test_many_pages_fit_into_one_session(running):
     ({"where": 'properties["a"] = 1'}, "character 17"),
     ({"where": 'user["a"] == 1'}, "character 1:"),
     ({"selector": "é"}, "character 1:"),
+    ({"where": "\0"}, "character 1:"), ({"where": " \x01"}, "character 2:"),
     ({"where": "(" * 100}, "nested deeper"),
     ({"where": "x" * 20_000}, "bytes"),
     ({"distinct_ids": "a"}, "distinct_ids must be an array of ids"),

@@ -34,6 +34,15 @@ def test_they_are_dropped_and_one_warning_names_the_token(tolerant):
     assert "deadb" not in warning, "a token may be a secret of somewhere else"
 
 
+def test_what_was_counted_after_a_warning_is_told_when_the_server_stops(tolerant):
+    for _ in range(5):
+        tolerant.track([record("deadbeefdeadbeefdeadbeefdeadbeef")])
+    assert len(warnings(tolerant)) == 1, "at most one a minute"
+    tolerant.stop()
+    [_, last] = warnings(tolerant)
+    assert "dead…, 32 bytes: 4" in last
+
+
 def test_the_most_frequent_tokens_of_a_request_are_named_first(tolerant):
     tokens = ["aaaa1"] * 2 + ["bbbb1"] * 5 + ["cccc1"] + ["dddd1"] * 3 + [f"eeee{n}" for n in range(20)]
     assert tolerant.track([record(token) for token in tokens]).text == "1"

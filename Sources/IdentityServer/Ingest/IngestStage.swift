@@ -63,17 +63,23 @@ package struct IngestStage: Sendable {
             unknownTokens.count(result, in: directory)
             if rejectsUnknownTokens { result.rejectUnknownTokens() }
         }
-        if let refusal = foreign(batch, host: request.host) { return Answer.failure(403, refusal) }
+        if let refusal = foreign(batch, result, host: request.host) { return Answer.failure(403, refusal) }
         let named = result.droppedProjects + batch.profileUpdates.map(\.project)
         return await commit(
             batch, result, options, naming: named, sendsOutcome: sendsOutcome && endpoint == .track)
     }
 
-    /// Why a batch is refused that has records for another region.
-    private func foreign(_ batch: EventBatch, host: String?) -> String? {
+    /// Warns of records with unknown tokens that were counted since the last warning, where one is due.
+    ///
+    /// - Parameter isLast: Whether to do so at once: the server stops.
+    func warnOfUnknownTokens(isLast: Bool) { unknownTokens.warn(in: directory, isLast: isLast) }
+
+    /// Why a request is refused that has records for another region, those too that are not stored.
+    private func foreign(_ batch: EventBatch, _ result: DecodeResult, host: String?) -> String? {
         guard directory.residency.isLimiting else { return nil }
         let content = directory.current
         let projects = Set(batch.events.map(\.project)).union(batch.profileUpdates.map(\.project))
+            .union(result.droppedProjects)
         for id in projects.sorted() {
             guard let project = content.project(id) else { continue }
             if let refusal = directory.residency.refusal(of: project, host: host) { return refusal }

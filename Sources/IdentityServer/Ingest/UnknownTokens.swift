@@ -23,14 +23,26 @@ final class UnknownTokens: Sendable {
     /// Counts what a request brought, and warns where that is due.
     func count(_ result: DecodeResult, in directory: ProjectDirectory) {
         guard result.unknownTokenRecords > 0 else { return }
-        let now = ContinuousClock.now
-        let due = state.withLock { state -> State? in
+        state.withLock { state in
             state.records += result.unknownTokenRecords
             for (token, records) in result.unknownTokens
             where state.byToken[token] != nil || state.byToken.count < Self.countedLimit {
                 state.byToken[token, default: 0] += records
             }
-            if let last = state.lastWarning, last.duration(to: now) < .seconds(60) { return nil }
+        }
+        warn(in: directory)
+    }
+
+    /// Warns of what was counted and not told, where the last warning is a minute old.
+    ///
+    /// - Parameters:
+    ///   - directory: The projects, to tell secrets from tokens of elsewhere.
+    ///   - isLast: Whether to do so at once: nothing more will be counted.
+    func warn(in directory: ProjectDirectory, isLast: Bool = false) {
+        let now = ContinuousClock.now
+        let due = state.withLock { state -> State? in
+            guard state.records > 0 else { return nil }
+            if !isLast, let last = state.lastWarning, last.duration(to: now) < .seconds(60) { return nil }
             defer { state = State(lastWarning: now) }
             return state
         }

@@ -54,6 +54,7 @@ extension OpenAPI {
           "get": {
             "tags": ["server"], "operationId": "me",
               "summary": "Whose credential this is, and which projects it opens.",
+            "parameters": [{"$ref": "#/components/parameters/project_id"}],
             "security": [{"basic": []}],
             "responses": {
               "200": {"description": "The account.", "content": {"application/json": {"schema": {
@@ -84,18 +85,28 @@ extension OpenAPI {
               {"name": "session_id", "in": "query", "schema": {"type": "string"}},
               {"name": "page", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1000000}},
               {"name": "page_size", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
-              {"$ref": "#/components/parameters/project_id"}
+              {"name": "selector", "in": "query", "schema": {"type": "string"},
+                "description": "A condition, read where there is no where."},
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "security": [{"basic": []}],
             "responses": {"200": {"$ref": "#/components/responses/Profiles"}, \#(queryResponses)}
           },
           "post": {
-            "tags": ["server"], "operationId": "\#(name)ByForm", "summary": "The same, asked for by a form.",
-            "parameters": [{"$ref": "#/components/parameters/project_id"}],
-            "requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": {
-              "type": "object", "properties": {
+            "tags": ["server"], "operationId": "\#(name)ByForm", "summary": "The same, asked for by a form or by JSON.",
+            "parameters": [
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "requestBody": {"content": {
+              "application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": {
                 "distinct_id": {"type": "string"}, "distinct_ids": {"type": "string"}, "where": {"type": "string"},
                 "output_properties": {"type": "string"}, "session_id": {"type": "string"}, "page": {"type": "integer"}
+              }}},
+              "application/json": {"schema": {"type": "object", "properties": {
+                "distinct_id": {"type": "string"}, "where": {"type": "string"},
+                "distinct_ids": {"type": "array", "items": {"type": "string"}},
+                "output_properties": {"type": "array", "items": {"type": "string"}},
+                "session_id": {"type": "string"}, "page": {"type": "integer"}
               }}}}},
             "security": [{"basic": []}],
             "responses": {"200": {"$ref": "#/components/responses/Profiles"}, \#(queryResponses)}

@@ -40,7 +40,9 @@ struct QueryRequest: Sendable {
     ///
     /// - Throws: `QueryFault` that points at what cannot be read.
     func condition(_ name: String) throws(QueryFault) -> WhereExpression? {
-        guard let text = first(name), text.contains(where: { $0 > 0x20 }) else { return nil }
+        guard let text = first(name), text.contains(where: { $0 != 0x20 && !(0x09...0x0D).contains($0) }) else {
+            return nil
+        }
         do throws(WhereError) {
             return try WhereExpression(parsing: text)
         } catch {

@@ -110,10 +110,12 @@ struct MemoryProject {
     /// - Returns: how many bytes less the project takes.
     mutating func delete(_ ids: DeletedIDs, generating hashes: inout GeneratedHashes) -> Int {
         let gone = Set(ids.ids.compactMap { index.node(for: $0)?.key })
+        var refusals: [Int64: MergeRefusal] = [:]
         for place in log.indices {
             guard case .entry(let entry) = log[place],
                 ids.contains(entry.event.primary) || ids.contains(entry.event.secondary)
             else { continue }
+            refusals[entry.sequence] = entry.refusal
             let named = [entry.event.primary, entry.event.secondary].compactMap { index.node(for: $0) }
             nodesByTombstone[entry.sequence] = Set(
                 named.lazy.filter { $0.firstSequence <= entry.sequence }.map(\.key))
@@ -132,7 +134,7 @@ struct MemoryProject {
         for id in ids.ids { freed += profiles.removeProfile(of: id) }
         var keptEvents: [EventKey: StoredEvent] = [:]
         for event in events.values {
-            switch ids.verdict(on: event, generating: &hashes) {
+            switch ids.verdict(on: event, refusal: refusals[event.sequence], generating: &hashes) {
             case .keep: keptEvents[event.key] = event
             case .delete: freed += MemoryCost.of(event)
             case .replace(let event): keptEvents[event.key] = event

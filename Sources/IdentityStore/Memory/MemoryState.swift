@@ -75,7 +75,10 @@ struct MemoryState {
     }
 
     mutating func add(_ task: PrivacyTask, openLimit: Int) -> Bool {
-        let occupied = privacyTasks.count { PrivacyTask.State.open.contains($0.state) || $0.state == .available }
+        let occupied = privacyTasks.count {
+            $0.project == task.project
+                && (PrivacyTask.State.open.contains($0.state) || task.kind == .retrieval && $0.state == .available)
+        }
         guard occupied < openLimit else { return false }
         privacyTasks.append(task)
         if privacyTasks.count > PrivacyTask.keptLimit,

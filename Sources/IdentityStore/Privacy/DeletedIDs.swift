@@ -53,9 +53,13 @@ extension DeletedIDs {
     ///
     /// - Parameters:
     ///   - event: the event as it is stored.
+    ///   - refusal: why the statement that the event makes was refused. The event keeps the reason, for its entry of
+    ///     the log becomes a tombstone.
     ///   - hashes: where the key of an event that was sent under a deleted id comes from.
     /// - Returns: what becomes of it.
-    func verdict(on event: StoredEvent, generating hashes: inout GeneratedHashes) -> Verdict {
+    func verdict(
+        on event: StoredEvent, refusal: MergeRefusal?, generating hashes: inout GeneratedHashes
+    ) -> Verdict {
         if event.filedID.withUnsafeBytes({ contains($0) }) { return .delete }
         let isSentUnder = event.sentID.withUnsafeBytes { contains($0) }
         let redacted = event.properties.withUnsafeBytes { IdentityRedaction($0, without: self) }
@@ -63,11 +67,22 @@ extension DeletedIDs {
         if event.filedID.isEmpty, isSentUnder || event.sentID.isEmpty, !redacted.namesOthers { return .delete }
         var event = event
         if redacted.isNeeded { event.properties = redacted.properties(of: event.properties) }
+        if let refusal {
+            let isEmpty = event.properties.count == 2
+            event.properties.removeLast()
+            event.properties += Array("\(isEmpty ? "" : ",")\"$failure_reason\":\"\(refusal.failureReason)\"}".utf8)
+        }
         if isSentUnder {
             event.sentID = event.filedID
             event.key = hashes.nextKey(timeMilliseconds: event.key.timeMilliseconds)
         }
         return .replace(event)
+    }
+
+    /// The reason of a refusal that nothing tells any more once its entry is a tombstone; nil for an entry that stays.
+    func lostRefusal(of entry: LogEntry?) -> MergeRefusal? {
+        guard let entry, contains(entry.event.primary) || contains(entry.event.secondary) else { return nil }
+        return entry.refusal
     }
 
     /// Whether the verdict on an event may be another than to keep it.

@@ -160,7 +160,8 @@ struct SQLiteDeletion: Sendable {
         try statement.bind(arrival.key, of: project, from: 1)
         guard let event = try statement.first({ row throws(StoreError) in try row.event() }) else { return nil }
         var kept: StoredEvent?
-        switch ids.verdict(on: event, generating: &hashes) {
+        let entry = event.sequence == 0 ? nil : try SQLiteSnapshot(db).logEntry(event.sequence, in: project)
+        switch ids.verdict(on: event, refusal: ids.lostRefusal(of: entry), generating: &hashes) {
         case .keep: kept = event
         case .delete: try delete(arrival.key, db)
         case .replace(let left):

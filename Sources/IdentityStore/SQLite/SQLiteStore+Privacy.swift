@@ -6,8 +6,10 @@ extension SQLiteStore {
     package func add(_ task: PrivacyTask, openLimit: Int) async throws(StoreError) -> Bool {
         try await write { writer, db throws(StoreError) in
             try writer.inTransaction(db) { _ throws(StoreError) in
-                let occupied = try PreparedStatement(cached: Statements.occupiedTasks, in: db).first { $0.integer(0) }
-                guard occupied ?? 0 < openLimit else { return false }
+                let counting = try PreparedStatement(cached: Statements.occupiedTasks, in: db)
+                try counting.bind(1, task.project.rawValue)
+                try counting.bind(2, task.kind == .retrieval ? 1 : 0)
+                guard try counting.first({ $0.integer(0) }) ?? 0 < openLimit else { return false }
                 let statement = try PreparedStatement(cached: Statements.insertTask, in: db)
                 try statement.bind(1, task.trackingID)
                 try statement.bind(2, task.project.rawValue)

@@ -13,8 +13,10 @@ extension Statements {
         UPDATE privacy_task SET state = ?3, ids = ?4, finished = ?5 WHERE tracking_id = ?1 AND state = ?2
         """
 
-    /// Tasks that are open or hold a file: pending, started, erasing, available.
-    static let occupiedTasks = "SELECT count(*) FROM privacy_task WHERE state IN (1, 2, 3, 5)"
+    /// A project's tasks that are open (pending, started, erasing) or, where they count, hold a file (available).
+    static let occupiedTasks = """
+        SELECT count(*) FROM privacy_task WHERE project = ?1 AND (state IN (1, 2, 3) OR (?2 AND state = 5))
+        """
 
     static let deleteOldestTasks = """
         DELETE FROM privacy_task WHERE number IN (
