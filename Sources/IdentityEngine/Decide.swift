@@ -84,6 +84,8 @@ extension IdentityIndex {
     }
 
     /// P 8-2 and 8-3: the first user that comes with a device keeps it, and there is no limit of size.
+    ///
+    /// A device that an unmerge parted from a user does not go back to them by the next event that names both.
     private mutating func decideDevice(_ event: IdentityEvent, _ moment: Moment) -> Decision {
         if let device = slot(for: event.secondary), node(at: device).order != 0 {
             let root = node(at: rootSlot(device))
@@ -91,6 +93,11 @@ extension IdentityIndex {
                 return Decision(.refused(.anonymousAssignedAlready), isLogged: false)
             }
             return Decision(.unchanged, clusterSize: Int(root.size), isLogged: false)
+        }
+        if let primary = node(for: event.primary), let secondary = node(for: event.secondary),
+            isBlocked(primary.key, secondary.key)
+        {
+            return Decision(.refused(.linkRevoked), isLogged: false)
         }
         return join(event, makePair(event, moment), moment)
     }

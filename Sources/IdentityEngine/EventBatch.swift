@@ -83,6 +83,9 @@ package struct EventBatch: Sendable {
             self.endpoint = endpoint
             self.principal = principal
         }
+
+        /// The program itself.
+        package static let command = Origin(endpoint: .command, principal: "command")
     }
 
     /// The door that events came through.
@@ -93,6 +96,11 @@ package struct EventBatch: Sendable {
         case `import` = 2
         case engage = 3
         case groups = 4
+        case unmerge = 5
+        case restore = 6
+        case blocks = 7
+        /// The program itself, where a project's rules are set.
+        case command = 8
 
         package var path: String {
             switch self {
@@ -100,6 +108,10 @@ package struct EventBatch: Sendable {
             case .import: "/import"
             case .engage: "/engage"
             case .groups: "/groups"
+            case .unmerge: "/identity/unmerge"
+            case .restore: "/identity/restore"
+            case .blocks: "/identity/blocks"
+            case .command: "command"
             }
         }
     }

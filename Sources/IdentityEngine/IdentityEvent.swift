@@ -10,6 +10,14 @@ package enum Verb: UInt8, CaseIterable, Sendable {
     case merge = 3
     /// An ordinary event of a Simplified project that carries a device and a user (P 8-2).
     case device = 4
+    /// An operator switched links off (`Amendment`).
+    case unmerge = 5
+    /// An operator undid an unmerge.
+    case restore = 6
+    /// An operator lifted the block of a parted pair.
+    case unblock = 7
+    /// The project's rules changed.
+    case rules = 8
 
     /// The name that goes over the wire and into the log's answers.
     package var name: String {
@@ -18,6 +26,10 @@ package enum Verb: UInt8, CaseIterable, Sendable {
         case .alias: "$create_alias"
         case .merge: "$merge"
         case .device: "device"
+        case .unmerge: "unmerge"
+        case .restore: "restore"
+        case .unblock: "unblock"
+        case .rules: "rules"
         }
     }
 }

@@ -7,7 +7,8 @@ package struct IdentityIndex: Sendable {
     private var slotByID: [DistinctID: Int] = [:]
     private var slotByKey: [NodeKey: Int] = [:]
     private var activeLinks: Set<LinkStatement> = []
-    private var blockedPairs: Set<BlockedPair> = []
+    private var blockedPairs: Set<NodePair> = []
+    private var liftedPairs: [NodePair] = []
     private var changedSlots: [Int] = []
     private var isChanged: [Bool] = []
 
@@ -34,7 +35,7 @@ package struct IdentityIndex: Sendable {
 
     /// Puts in a pair that an unmerge parted and that `$identify` and `$create_alias` may not join again (P 7.2-3b).
     package mutating func admit(blockedPair a: NodeKey, _ b: NodeKey) {
-        blockedPairs.insert(BlockedPair(a, b))
+        blockedPairs.insert(NodePair(a, b))
     }
 
     package func node(for id: DistinctID) -> Node? { slotByID[id].map { nodes[$0] } }
@@ -51,6 +52,26 @@ package struct IdentityIndex: Sendable {
         changedSlots.removeAll(keepingCapacity: true)
         return changed
     }
+
+    /// The blocks that decisions lifted since the last call.
+    package mutating func takeLiftedBlocks() -> [NodePair] {
+        defer { liftedPairs = [] }
+        return liftedPairs
+    }
+
+    /// Puts nodes as an amendment left them in the place of what they were.
+    ///
+    /// Nothing may have changed since `takeChangedNodes`: what is put in counts as written.
+    package mutating func replace(_ revised: [Node]) {
+        precondition(changedSlots.isEmpty, "nodes were changed and not yet written")
+        for node in revised { nodes[slot(of: node.key)] = node }
+    }
+
+    /// Takes out an active link that an unmerge switched off.
+    package mutating func forget(activeLink statement: LinkStatement) { activeLinks.remove(statement) }
+
+    /// Takes out a block.
+    package mutating func forget(blockedPair pair: NodePair) { blockedPairs.remove(pair) }
 
     /// Takes out nodes, and every link and block that has one of them at an end.
     ///
@@ -95,10 +116,13 @@ extension IdentityIndex {
     func hasActiveLink(_ statement: LinkStatement) -> Bool { activeLinks.contains(statement) }
 
     func isBlocked(_ a: NodeKey, _ b: NodeKey) -> Bool {
-        !blockedPairs.isEmpty && blockedPairs.contains(BlockedPair(a, b))
+        !blockedPairs.isEmpty && blockedPairs.contains(NodePair(a, b))
     }
 
-    mutating func unblock(_ a: NodeKey, _ b: NodeKey) { blockedPairs.remove(BlockedPair(a, b)) }
+    /// Lifts a block because of a decision: the store has to forget it too.
+    mutating func unblock(_ a: NodeKey, _ b: NodeKey) {
+        if let lifted = blockedPairs.remove(NodePair(a, b)) { liftedPairs.append(lifted) }
+    }
 
     mutating func change(_ slot: Int, _ body: (inout Node) -> Void) {
         body(&nodes[slot])
@@ -130,16 +154,5 @@ extension IdentityIndex {
         guard !isChanged[slot] else { return }
         isChanged[slot] = true
         changedSlots.append(slot)
-    }
-}
-
-/// Two nodes, in no order.
-private struct BlockedPair: Hashable, Sendable {
-    let low: NodeKey
-    let high: NodeKey
-
-    init(_ a: NodeKey, _ b: NodeKey) {
-        low = min(a, b)
-        high = max(a, b)
     }
 }

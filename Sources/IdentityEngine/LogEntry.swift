@@ -38,15 +38,17 @@ package struct LogEntry: Hashable, Sendable {
     }
 }
 
-/// What the log has at one sequence: an entry, or what a deletion left of one.
+/// What the log has at one sequence: an entry of either kind, or what a deletion left of one.
 package enum LogRecord: Hashable, Sendable {
     case entry(LogEntry)
+    case amendment(AmendmentEntry)
     case tombstone(LogTombstone)
 
     /// The place in the project's one total order.
     package var sequence: Int64 {
         switch self {
         case .entry(let entry): entry.sequence
+        case .amendment(let amendment): amendment.sequence
         case .tombstone(let tombstone): tombstone.sequence
         }
     }
@@ -55,6 +57,7 @@ package enum LogRecord: Hashable, Sendable {
     package var verb: Verb {
         switch self {
         case .entry(let entry): entry.event.verb
+        case .amendment(let amendment): amendment.amendment.verb
         case .tombstone(let tombstone): tombstone.verb
         }
     }
@@ -64,11 +67,21 @@ package enum LogRecord: Hashable, Sendable {
     package var timeMilliseconds: Int64 {
         switch self {
         case .entry(let entry): entry.timeMilliseconds
+        case .amendment(let amendment): amendment.timeMilliseconds
         case .tombstone(let tombstone): tombstone.timeMilliseconds
         }
     }
 
-    /// The entry; nil for a tombstone.
+    /// The ids that the record names; none in a tombstone.
+    package var ids: [DistinctID] {
+        switch self {
+        case .entry(let entry): [entry.event.primary, entry.event.secondary]
+        case .amendment(let amendment): amendment.ids
+        case .tombstone: []
+        }
+    }
+
+    /// The entry of a statement; nil for an amendment, and for a tombstone.
     package var entry: LogEntry? {
         if case .entry(let entry) = self { entry } else { nil }
     }

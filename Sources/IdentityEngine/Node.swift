@@ -17,7 +17,7 @@ package struct Node: Hashable, Sendable {
 
     /// The parent in the forest; a root is its own parent.
     package var parent: NodeKey
-    /// The sequence at which this node stopped being a root; 0 for a root.
+    /// The sequence of the link by which this node stopped being a root; 0 for a root.
     package var joinedSequence: Int64 = 0
     /// The next member of the cluster's ring.
     package var next: NodeKey
@@ -30,6 +30,10 @@ package struct Node: Hashable, Sendable {
     package var identifiedSequence: Int64 = 0
     /// The sequence of the earliest `$create_alias` link with this id as the alias; 0 where there is none.
     package var aliasSequence: Int64 = 0
+    /// The sequence of the latest unmerge or restore that computed this row anew; 0 where there was none.
+    ///
+    /// What was true of the node at a sequence before it, links say (`LinkSource`).
+    package var revisedSequence: Int64 = 0
 
     // What follows is true of a root, and of any other node as of the moment at which it was joined.
 

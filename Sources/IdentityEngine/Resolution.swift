@@ -13,18 +13,17 @@ extension IdentityIndex: NodeSource {
 extension NodeSource {
     /// The root of a node's cluster when only entries up to a sequence had been decided.
     ///
-    /// The node must exist then. A node that a root's `joinedSequence` leaves out had not yet been joined.
+    /// The node must exist then, and must not have been revised since; so for all that go back in time here. A node that a root's `joinedSequence` leaves out had not yet been joined.
     package func root(of node: Node, asOf sequence: Int64 = .max) throws(Failure) -> Node {
         var node = node
         while !node.isRoot, node.joinedSequence <= sequence { node = try existing(node.parent) }
         return node
     }
 
-    /// The canonical id of an id: itself where it took no part in an identity operation up to the sequence (P 7.8).
-    package func canonicalID(of id: DistinctID, asOf sequence: Int64 = .max) throws(Failure) -> DistinctID {
-        guard let node = try node(for: id), node.firstSequence <= sequence else { return id }
-        let root = try root(of: node, asOf: sequence)
-        return try canonicalNode(ofRoot: root, asOf: sequence).id
+    /// The canonical id of an id: itself where it took part in no identity operation (P 7.8).
+    package func canonicalID(of id: DistinctID) throws(Failure) -> DistinctID {
+        guard let node = try node(for: id) else { return id }
+        return try canonicalNode(ofRoot: try root(of: node)).id
     }
 
     /// The member that stood for a cluster at a sequence, given the root that the cluster had then.
@@ -57,17 +56,18 @@ extension NodeSource {
 
     /// The sequence since which a node's canonical id has been what it is.
     ///
-    /// Each node on the way up kept the canonical id that it had when it was joined, so the way is the history: a join
-    /// that brought no other canonical id left the earlier date standing.
+    /// Each node on the way up kept the canonical id that it had when it was joined or last revised, so the way is the
+    /// history: a join that brought no other canonical id left the earlier date standing.
     package func canonicalSince(of node: Node) throws(Failure) -> Int64 {
         var current = node
         var canonical = node.canonical
         var since = node.canonicalSince
         while !current.isRoot {
             let parent = try existing(current.parent)
+            let from = max(current.joinedSequence, current.revisedSequence)
             if parent.canonical != canonical {
-                since = max(current.joinedSequence, parent.canonicalSince)
-            } else if parent.canonicalSince > current.joinedSequence {
+                since = max(from, parent.canonicalSince)
+            } else if parent.canonicalSince > from {
                 since = parent.canonicalSince
             }
             canonical = parent.canonical

@@ -75,8 +75,8 @@ extension CommitPlan {
         package let filedID: DistinctID?
         /// The sequence of the log entry that the event makes; 0 for a plain event.
         package let sequence: Int64
-        /// Whether the event's device belongs to another user (P 8-3).
-        package let isConflict: Bool
+        /// Why the event's device and its user were not joined (P 8-3).
+        package let conflict: MergeRefusal?
     }
 
     /// An update of a profile as it is to be applied: where it is in the group, and what the plan adds to it.
@@ -146,17 +146,17 @@ extension CommitPlan {
             }
             guard let slot = current?.slot else { continue }
             var sequence: Int64 = 0
-            var isConflict = false
+            var conflict: MergeRefusal?
             var filedID: DistinctID?
             if projects[slot].rules.system == .legacy { filedID = mappedID(of: event, in: batch, slot: slot) }
             if event.verb != nil, let identity = batch.identityEvent(of: event) {
-                (sequence, isConflict) = decide(identity, slot: slot, submission: submission, origin: batch.origin)
+                (sequence, conflict) = decide(identity, slot: slot, submission: submission, origin: batch.origin)
             }
             rows.append(
                 EventRow(
                     submission: submission, position: position, slot: slot,
                     key: key(of: event, arena, generating: &hashes), filedID: filedID, sequence: sequence,
-                    isConflict: isConflict))
+                    conflict: conflict))
         }
         for position in batch.profileUpdates.indices {
             let update = batch.profileUpdates[position]
@@ -190,7 +190,7 @@ extension CommitPlan {
     /// Decides one statement, and plans its entry if it is one of the log.
     private mutating func decide(
         _ event: IdentityEvent, slot: Int, submission: Int, origin: EventBatch.Origin
-    ) -> (sequence: Int64, isConflict: Bool) {
+    ) -> (sequence: Int64, conflict: MergeRefusal?) {
         let rules = projects[slot].rules
         let sequence = projects[slot].lastSequence + 1
         let time = max(nowMilliseconds, projects[slot].lastEntryMilliseconds)
@@ -199,9 +199,9 @@ extension CommitPlan {
         nextKey = projects[slot].index.nextKey
 
         guard decision.isLogged else {
-            let isConflict = decision.outcome.kind == .refused
-            if isConflict { results[submission].conflicts += 1 }
-            return (0, isConflict)
+            guard case .refused(let refusal) = decision.outcome else { return (0, nil) }
+            results[submission].conflicts += 1
+            return (0, refusal)
         }
         switch decision.outcome {
         case .merged: results[submission].merged += 1
@@ -215,7 +215,7 @@ extension CommitPlan {
             hasLink: decision.link != nil, clusterSize: decision.clusterSize, maxClusterSize: rules.maxClusterSize,
             origin: origin)
         entries.append(Entry(slot: slot, entry: entry, link: decision.link, nodes: nodes(of: event, slot: slot)))
-        return (sequence, false)
+        return (sequence, nil)
     }
 
     private func nodes(of event: IdentityEvent, slot: Int) -> [NodeKey] {

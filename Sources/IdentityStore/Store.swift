@@ -25,6 +25,21 @@ package protocol Store: Sendable {
         _ group: [EventBatch], by rules: [ProjectID: MergeRules], nowMilliseconds: Int64
     ) async throws(StoreError) -> [CommitResult]
 
+    /// Makes an amendment as one transaction: an entry of the log, the links that it switches, the clusters that follow.
+    ///
+    /// - Parameters:
+    ///   - request: what is asked for.
+    ///   - project: the project.
+    ///   - rules: the project's rules.
+    ///   - origin: who asks.
+    ///   - nowMilliseconds: the time that the entry gets, unless the entry before it is later.
+    /// - Returns: what was done, or why nothing was.
+    /// - Throws: `StoreError`; nothing is changed then.
+    func amend(
+        _ request: AmendmentRequest, in project: ProjectID, by rules: MergeRules, origin: EventBatch.Origin,
+        nowMilliseconds: Int64
+    ) async throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal>
+
     /// Reads committed state, the same for the whole call. Long reads belong in several calls: a snapshot that stays
     /// open keeps the log of writes from being folded in.
     ///
@@ -38,9 +53,14 @@ package protocol Store: Sendable {
 
     /// Adds a project, or replaces the one with its number.
     ///
+    /// Where its rules change after its log has begun, that is an entry of the log.
+    ///
+    /// - Parameters:
+    ///   - project: the project as it is to be.
+    ///   - nowMilliseconds: the time that such an entry gets, unless the entry before it is later.
     /// - Throws: `StoreError.conflict` where the token or the secret belongs to another project, or where the identity
     ///   system differs and the project holds data (P 9-6).
-    func save(_ project: ProjectRecord) async throws(StoreError)
+    func save(_ project: ProjectRecord, nowMilliseconds: Int64) async throws(StoreError)
 
     /// Every service account, in the order of the bytes of its name.
     func accounts() async throws(StoreError) -> [AccountRecord]
@@ -131,6 +151,31 @@ package protocol StoreSnapshot {
     /// The links that begin at a node, in order of sequence: each link begins at one node, so no link comes twice.
     func links(from key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link]
 
+    /// The link that the entry with a sequence made; nil where there is none.
+    func link(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> Link?
+
+    /// The links that have a node at either end and were active as of a sequence (`.max` for now), in order of sequence.
+    func links(
+        of key: NodeKey, activeAsOf sequence: Int64, in project: ProjectID
+    ) throws(StoreError) -> [Link]
+
+    /// What amendments switched a link to, in their order; nothing for a link that was always active.
+    func linkStates(of link: Int64, in project: ProjectID) throws(StoreError) -> [LinkState]
+
+    /// Whether there is an active link that makes a statement.
+    func hasActiveLink(_ statement: LinkStatement, in project: ProjectID) throws(StoreError) -> Bool
+
+    /// The block of a pair; nil where it is not blocked.
+    func block(of pair: NodePair, in project: ProjectID) throws(StoreError) -> Block?
+
+    /// Blocked pairs in the order of their keys, after a pair (nil for the first).
+    func blocks(in project: ProjectID, after pair: NodePair?, limit: Int) throws(StoreError) -> [Block]
+
+    /// The sequences of amendments that switched links, after a sequence, ascending.
+    func amendmentSequences(
+        in project: ProjectID, after sequence: Int64, limit: Int
+    ) throws(StoreError) -> [Int64]
+
     /// What the log has at a sequence; nil where there is nothing.
     func logRecord(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogRecord?
 
@@ -189,7 +234,7 @@ extension StoreSnapshot {
 }
 
 /// The clusters of one project in a snapshot.
-package struct IdentityView: NodeSource {
+package struct IdentityView: LinkSource {
     package typealias Failure = StoreError
 
     private let snapshot: any StoreSnapshot
@@ -203,6 +248,10 @@ package struct IdentityView: NodeSource {
     package func node(for id: DistinctID) throws(StoreError) -> Node? { try snapshot.node(for: id, in: project) }
 
     package func node(_ key: NodeKey) throws(StoreError) -> Node? { try snapshot.node(key, in: project) }
+
+    package func links(of key: NodeKey, activeAsOf sequence: Int64) throws(StoreError) -> [Link] {
+        try snapshot.links(of: key, activeAsOf: sequence, in: project)
+    }
 
     /// What an id resolves to now: itself, alone, where it took part in no identity operation.
     package func resolve(_ id: DistinctID) throws(StoreError) -> ResolvedID {
@@ -232,7 +281,7 @@ package struct LogQuery: Hashable, Sendable {
     /// An operation about one id that has no node by then, `merge(a,a)` or `alias(a,a)`, is not found by it: such an
     /// operation leaves no trace of the id (P 7.8-1).
     package var distinctID: DistinctID?
-    /// Only these outcomes, by the kind of the outcome; nil is all, tombstones included, which have none.
+    /// Only these outcomes, by the kind of the outcome; nil is all, amendments and tombstones included, which have none.
     package var outcomes: Set<OutcomeKind>?
     package var verb: Verb?
 
@@ -253,5 +302,11 @@ package struct LogQuery: Hashable, Sendable {
         if let outcomes, !outcomes.contains(entry.outcome.kind) { return false }
         if let verb, entry.event.verb != verb { return false }
         return true
+    }
+
+    /// Whether an amendment is wanted, which has no outcome, its place aside.
+    package func matches(_ entry: AmendmentEntry) -> Bool {
+        if let distinctID, !entry.ids.contains(distinctID) { return false }
+        return outcomes == nil && (verb == nil || verb == entry.amendment.verb)
     }
 }

@@ -39,6 +39,6 @@ package struct StoredEvent: Hashable, Sendable {
     package var receivedMilliseconds: Int64
     /// The log entry of the statement that the event makes; 0 for a plain event.
     package var sequence: Int64
-    /// Whether its device belonged to another user (P 8-3).
-    package var isConflict: Bool
+    /// Why its device and its user were not joined (P 8-3): the device belonged to another, or they had been parted.
+    package var conflict: MergeRefusal?
 }

@@ -3,7 +3,7 @@ import IdentityEngine
 extension RecordReader {
     /// The ids that a verb states (P 6.4).
     ///
-    /// - Parameter verb: Not `.device`, which no event's name is.
+    /// - Parameter verb: One of the three verbs; the others are no event's name.
     /// - Returns: The ids, all of them usable.
     /// - Throws: The rejection of a record that lacks one.
     mutating func ids(of verb: Verb) throws(RecordRejection) -> RecordIDs {
@@ -11,7 +11,7 @@ extension RecordReader {
         case .identify: try identifyIDs()
         case .alias: try aliasIDs()
         case .merge: try mergeIDs()
-        case .device: RecordIDs()
+        case .device, .unmerge, .restore, .unblock, .rules: RecordIDs()
         }
     }
 

@@ -8,6 +8,12 @@ struct History {
     var index = IdentityIndex()
     var rules: MergeRules
     private(set) var lastSequence: Int64 = 0
+    private var links: [Link] = []
+    /// Since when each link is active or not; a link without states is active since it was made.
+    private var states: [Int64: [(from: Int64, isActive: Bool)]] = [:]
+    private var unmerges: [Int64: [Link]] = [:]
+    /// The unmerge that parted each blocked pair.
+    private var blocks: [NodePair: Int64] = [:]
 
     init(_ rules: MergeRules = MergeRules(), _ events: [IdentityEvent] = []) {
         self.rules = rules
@@ -20,6 +26,8 @@ struct History {
         let sequence = lastSequence + 1
         let decision = index.decide(event, by: rules, sequence: sequence, timeMilliseconds: sequence * 1000)
         if decision.isLogged { lastSequence = sequence }
+        if let link = decision.link { links.append(link) }
+        for pair in index.takeLiftedBlocks() { blocks[pair] = nil }
         return decision
     }
 
@@ -48,7 +56,7 @@ struct History {
     }
 
     func canonicalID(of name: String, asOf sequence: Int64 = .max) -> String {
-        index.canonicalID(of: DistinctID(named: name), asOf: sequence).name
+        canonicalID(of: DistinctID(named: name), asOf: sequence).name
     }
 
     func root(of name: String) throws -> Node {
@@ -152,5 +160,66 @@ struct DecisionCase: CustomTestStringConvertible {
         #expect(Verdict(decision) == verdict, sourceLocation: sourceLocation)
         #expect(decision.clusterSize == clusterSize, sourceLocation: sourceLocation)
         #expect(history.clusters == clusters, sourceLocation: sourceLocation)
+    }
+}
+
+extension History {
+    /// Does what the model did, as a store does it: whole clusters with their active links.
+    mutating func `repeat`(_ told: Told) {
+        lastSequence += 1
+        switch told {
+        case .unmerge(let sequences, let keepsApart):
+            let off = links.filter { sequences.contains($0.sequence) }
+            let revision = revise(off, isActive: false)
+            let kept = Set(links.filter { isActive($0, asOf: lastSequence) }.map(\.statement))
+            for link in off {
+                if !kept.contains(link.statement) { index.forget(activeLink: link.statement) }
+                guard keepsApart, !revision.areTogether(link.from, link.to) else { continue }
+                blocks[NodePair(link.from, link.to)] = lastSequence
+                index.admit(blockedPair: link.from, link.to)
+            }
+            unmerges[lastSequence] = off
+        case .restore(let unmerge):
+            guard let links = unmerges.removeValue(forKey: unmerge) else { return }
+            _ = revise(links, isActive: true)
+            for link in links { index.admit(activeLink: link.statement) }
+            for (pair, sequence) in blocks where sequence == unmerge {
+                blocks[pair] = nil
+                index.forget(blockedPair: pair)
+            }
+        }
+    }
+
+    private mutating func revise(_ switched: [Link], isActive: Bool) -> Revision {
+        for link in switched { states[link.sequence, default: []].append((lastSequence, isActive)) }
+        var members: [Node] = []
+        for key in switched.flatMap({ [$0.from, $0.to] }) where !members.contains(where: { $0.key == key }) {
+            index.forEachMember(ofRoot: index.root(of: key)) { member in
+                members.append(member)
+                return true
+            }
+        }
+        let keys = Set(members.map(\.key))
+        let active = links.filter { keys.contains($0.from) && self.isActive($0, asOf: lastSequence) }
+        let revision = Revision(of: members, activeLinks: active, sequence: lastSequence)
+        _ = index.takeChangedNodes()
+        index.replace(revision.after)
+        return revision
+    }
+
+    private func isActive(_ link: Link, asOf sequence: Int64) -> Bool {
+        link.sequence <= sequence && states[link.sequence]?.last { $0.from <= sequence }?.isActive != false
+    }
+}
+
+extension History: LinkSource {
+    typealias Failure = Never
+
+    func node(for id: DistinctID) -> Node? { index.node(for: id) }
+
+    func node(_ key: NodeKey) -> Node? { index.node(key) }
+
+    func links(of key: NodeKey, activeAsOf sequence: Int64) -> [Link] {
+        links.filter { ($0.from == key || $0.to == key) && isActive($0, asOf: sequence) }
     }
 }

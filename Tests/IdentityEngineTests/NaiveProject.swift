@@ -24,12 +24,18 @@ struct NaiveProject {
     var rules: MergeRules
     private(set) var lastSequence: Int64 = 0
     private(set) var rows: [DistinctID: Row] = [:]
-    private var links: [Link] = []
-    private var blocks: Set<Set<DistinctID>> = []
+    private var allLinks: [Link] = []
+    private var switchedOff: Set<Int64> = []
+    /// What each unmerge switched off, while it is not restored.
+    private var unmerges: [Int64: Set<Int64>] = [:]
+
+    private var links: [Link] { allLinks.filter { !switchedOff.contains($0.sequence) } }
+    /// The unmerge that parted each blocked pair; 0 where there was none.
+    private var blocks: [Set<DistinctID>: Int64] = [:]
 
     init(_ rules: MergeRules) { self.rules = rules }
 
-    mutating func block(_ a: DistinctID, _ b: DistinctID) { blocks.insert([a, b]) }
+    mutating func block(_ a: DistinctID, _ b: DistinctID) { blocks[[a, b]] = 0 }
 
     mutating func decide(_ event: IdentityEvent) -> Ruling {
         let ruling =
@@ -49,7 +55,7 @@ struct NaiveProject {
                 rows[id] = Row(firstSequence: lastSequence, isAnonymousForm: rules.anonymousForm.matches(id))
             }
         }
-        if ruling.hasLink { links.append(Link(sequence: lastSequence, event: event)) }
+        if ruling.hasLink { allLinks.append(Link(sequence: lastSequence, event: event)) }
         return ruling
     }
 
@@ -73,12 +79,13 @@ struct NaiveProject {
     private mutating func merge(_ event: IdentityEvent) -> Ruling {
         let isTogether = cluster(of: event.primary).contains(event.secondary)
         let ruling = isTogether ? together(event) : joined(event)
-        if ruling.hasLink { blocks.remove([event.primary, event.secondary]) }
+        if ruling.hasLink { blocks[[event.primary, event.secondary]] = nil }
         return ruling
     }
 
     private func device(_ event: IdentityEvent) -> Ruling {
         guard let first = links.first(where: { $0.event.secondary == event.secondary }) else {
+            if isBlocked(event) { return Ruling(outcome: .refused(.linkRevoked), isLogged: false) }
             return Ruling(outcome: .merged, hasLink: true, clusterSize: cluster(of: event.primary).count + 1)
         }
         if first.event.primary != event.primary {
@@ -110,7 +117,7 @@ struct NaiveProject {
         return Ruling(outcome: .merged, hasLink: true, clusterSize: size)
     }
 
-    private func isBlocked(_ event: IdentityEvent) -> Bool { blocks.contains([event.primary, event.secondary]) }
+    private func isBlocked(_ event: IdentityEvent) -> Bool { blocks[[event.primary, event.secondary]] != nil }
 }
 
 extension NaiveProject {
@@ -123,12 +130,13 @@ extension NaiveProject {
     func aliases() -> Set<DistinctID> { Set(links.filter { $0.event.verb == .alias }.map(\.event.secondary)) }
 
     /// All ids that links lead to from one id.
-    func cluster(of id: DistinctID) -> Set<DistinctID> {
+    func cluster(of id: DistinctID, bySequence sequence: Int64 = .max) -> Set<DistinctID> {
         var members: Set = [id]
         var count = 0
         while members.count > count {
             count = members.count
-            for link in links where members.contains(link.event.primary) != members.contains(link.event.secondary) {
+            for link in links where link.sequence <= sequence {
+                guard members.contains(link.event.primary) != members.contains(link.event.secondary) else { continue }
                 members.insert(link.event.primary)
                 members.insert(link.event.secondary)
             }
@@ -156,5 +164,42 @@ extension NaiveProject {
     private func mapped(_ id: DistinctID) -> DistinctID {
         guard let link = links.first(where: { $0.event.secondary == id }) else { return id }
         return mapped(link.event.primary)
+    }
+}
+
+extension NaiveProject {
+    /// The sequences of the active links, all of them or those with an id at an end.
+    func activeLinks(of id: DistinctID? = nil) -> [Int64] {
+        links.filter { id == nil || $0.event.primary == id || $0.event.secondary == id }.map(\.sequence)
+    }
+
+    /// The unmerges that can be restored, in order: in a Simplified project none whose device has another user now.
+    var openUnmerges: [Int64] { unmerges.keys.filter { !isTaken($0) }.sorted() }
+
+    private func isTaken(_ unmerge: Int64) -> Bool {
+        guard rules.system == .simplified, let done = unmerges[unmerge] else { return false }
+        let owned = links.map(\.event)
+        return allLinks.contains { link in
+            done.contains(link.sequence)
+                && owned.contains { $0.secondary == link.event.secondary && $0.primary != link.event.primary }
+        }
+    }
+
+    /// Switches links off as an entry of the log.
+    mutating func unmerge(_ sequences: [Int64], keepsApart: Bool) {
+        lastSequence += 1
+        switchedOff.formUnion(sequences)
+        let pairs = allLinks.filter { sequences.contains($0.sequence) }.map { [$0.event.primary, $0.event.secondary] }
+        let parted = Set(pairs.filter { !cluster(of: $0[0]).contains($0[1]) }.map { Set($0) })
+        if keepsApart { for pair in parted { blocks[pair] = lastSequence } }
+        unmerges[lastSequence] = Set(sequences)
+    }
+
+    /// Takes an unmerge back as an entry of the log.
+    mutating func restore(_ unmerge: Int64) {
+        lastSequence += 1
+        guard let done = unmerges.removeValue(forKey: unmerge) else { return }
+        switchedOff.subtract(done)
+        blocks = blocks.filter { $0.value != unmerge }
     }
 }

@@ -15,6 +15,7 @@ extension RandomHistory {
             case .decide(let event): decisions.append(played.decide(event))
             case .block(let a, let b): played.blockIfApart(a, b)
             case .change(let maxClusterSize, let form): played.change(maxClusterSize, form)
+            case .unmergeLink, .unmergeID, .restore: break
             }
         }
         return Play(nodes: played.index.allNodes, decisions: decisions)
@@ -33,6 +34,11 @@ extension RandomHistory {
             case .change(let maxClusterSize, let form):
                 played.change(maxClusterSize, form)
                 model.rules = played.rules
+            case .unmergeLink, .unmergeID, .restore:
+                guard let told = model.unmerge(by: step) else { continue }
+                states.append(State(of: model, history.ids))
+                played.repeat(told)
+                if played.lastSequence != model.lastSequence { return "\(step) got another sequence" }
             case .decide(let event):
                 let decision = played.decide(event)
                 let ruling = NaiveProject.Ruling(
@@ -44,7 +50,7 @@ extension RandomHistory {
                 states.append(expected.hasLink ? State(of: model, history.ids) : states[states.count - 1])
             }
         }
-        return differenceNow(played.index, model, history.ids) ?? differenceThen(played.index, model, states)
+        return differenceNow(played.index, model, history.ids) ?? differenceThen(played, model, states)
     }
 
     /// Clusters as sets of ids, and who stands for each.
@@ -85,14 +91,21 @@ extension RandomHistory {
             if root.identifiedCount != cluster.intersection(used).count {
                 return "\(id.name) is with \(root.identifiedCount) used ids"
             }
+            if let other = cluster.min(), other != id, let path = index.node(for: other).map(index.path) {
+                let since = joinSequence(index.path(of: node), path)
+                guard model.cluster(of: id, bySequence: since).contains(other),
+                    !model.cluster(of: id, bySequence: since - 1).contains(other)
+                else { return "\(id.name) is with \(other.name) since \(since)" }
+            }
             if root.canonicalRank != index.node(root.canonical)?.rank { return "\(id.name) has an old rank" }
         }
         return nil
     }
 
     private static func differenceThen(
-        _ index: IdentityIndex, _ model: NaiveProject, _ states: [State]
+        _ played: History, _ model: NaiveProject, _ states: [State]
     ) -> String? {
+        let index = played.index
         for (id, canonicalID) in states[states.count - 1].canonicalIDs {
             if index.canonicalID(of: id) != canonicalID { return "\(id.name) is not \(canonicalID.name)" }
             var since = Int64(states.count - 1)
@@ -104,10 +117,13 @@ extension RandomHistory {
         }
         for (sequence, state) in states.enumerated() {
             for (id, canonicalID) in state.canonicalIDs {
-                let found = index.canonicalID(of: id, asOf: Int64(sequence))
+                let found = played.canonicalID(of: id, asOf: Int64(sequence))
                 guard found == canonicalID else { return "\(id.name) was \(found.name) at \(sequence)" }
-                guard let node = index.node(for: id), node.firstSequence <= sequence else { continue }
-                let members = index.members(of: node, asOf: sequence == states.count - 1 ? .max : Int64(sequence))
+                guard let node = played.node(for: id), node.firstSequence <= sequence else { continue }
+                let asOf = sequence == states.count - 1 ? Int64.max : Int64(sequence)
+                let cluster = played.cluster(of: node, asOf: asOf)
+                if cluster.canonical.id != canonicalID { return "\(id.name) was under \(cluster.canonical.id.name)" }
+                let members = cluster.members.map(\.id)
                 if Set(members) != state.clusters[id] || Set(members).count != members.count {
                     return "\(id.name) was with \(members.map(\.name)) at \(sequence)"
                 }
@@ -164,15 +180,34 @@ extension History {
     }
 }
 
-extension IdentityIndex {
-    /// The members of a node's cluster at a sequence.
-    func members(of node: Node, asOf sequence: Int64) -> [DistinctID] {
-        var ids: [DistinctID] = []
-        forEachMember(ofRoot: root(of: node, asOf: sequence), asOf: sequence) { member in
-            ids.append(member.id)
-            // A broken ring has no end.
-            return ids.count <= count
+/// An unmerge or a restore, as the model did it.
+enum Told {
+    case unmerge([Int64], keepsApart: Bool)
+    case restore(Int64)
+}
+
+extension NaiveProject {
+    /// Does what a step says, where there is anything that it can be done to.
+    fileprivate mutating func unmerge(by step: RandomHistory.Step) -> Told? {
+        switch step {
+        case .unmergeLink(let number, let keepsApart):
+            let active = activeLinks()
+            guard !active.isEmpty else { return nil }
+            let chosen = [active[number % active.count]]
+            unmerge(chosen, keepsApart: keepsApart)
+            return .unmerge(chosen, keepsApart: keepsApart)
+        case .unmergeID(let id, let keepsApart):
+            let active = activeLinks(of: id)
+            guard !active.isEmpty else { return nil }
+            unmerge(active, keepsApart: keepsApart)
+            return .unmerge(active, keepsApart: keepsApart)
+        case .restore(let number):
+            let open = openUnmerges
+            guard !open.isEmpty else { return nil }
+            let chosen = open[number % open.count]
+            restore(chosen)
+            return .restore(chosen)
+        default: return nil
         }
-        return ids
     }
 }

@@ -6,12 +6,21 @@ struct RandomHistory {
         case decide(IdentityEvent)
         case block(DistinctID, DistinctID)
         case change(maxClusterSize: Int, AnonymousForm)
+        /// Switches off the active link with this number, counted round and round.
+        case unmergeLink(Int, keepsApart: Bool)
+        /// Switches off every link of an id.
+        case unmergeID(DistinctID, keepsApart: Bool)
+        /// Takes back the unmerge with this number, counted round and round.
+        case restore(Int)
 
         var description: String {
             switch self {
             case .decide(let event): event.testDescription
             case .block(let a, let b): "block \(a.name), \(b.name)"
             case .change(let maxClusterSize, let form): "at most \(maxClusterSize) ids, form \(form)"
+            case .unmergeLink(let number, let keepsApart): "unmerge link \(number), keep apart: \(keepsApart)"
+            case .unmergeID(let id, let keepsApart): "unmerge \(id.name), keep apart: \(keepsApart)"
+            case .restore(let number): "restore \(number)"
             }
         }
     }
@@ -22,7 +31,7 @@ struct RandomHistory {
     let secondaries: [DistinctID]
     private(set) var steps: [Step]
 
-    init(_ system: IdentitySystem, seed: UInt64) {
+    init(_ system: IdentitySystem, seed: UInt64, withUnmerges: Bool = false) {
         var random = SeededGenerator(seed: seed)
         // Now and then a long history over more ids, for deeper trees.
         let isLong = Int.random(in: 0..<100, using: &random) == 0
@@ -38,7 +47,10 @@ struct RandomHistory {
         let form = AnonymousForm.allCases.randomElement(using: &random) ?? .mixpanel
         rules = MergeRules(system: system, maxClusterSize: isLong ? 0 : limit, anonymousForm: form)
         steps = []
-        for _ in 0..<(isLong ? 40 : Int.random(in: 1...12, using: &random)) { steps.append(step(&random)) }
+        for _ in 0..<(isLong ? 40 : Int.random(in: 1...12, using: &random)) {
+            let isUnmerge = withUnmerges && Int.random(in: 0..<4, using: &random) == 0
+            steps.append(isUnmerge ? unmerge(&random) : step(&random))
+        }
     }
 
     var ids: [DistinctID] { Array(Set(primaries + secondaries)).sorted() }
@@ -51,6 +63,15 @@ struct RandomHistory {
     private static let devices = (1...8).map { DistinctID("$device:\($0)") }
 
     private static let owners = ["A1", "A2", "A3", "U1", "U2", "u1", "7", "8"].map { DistinctID(named: $0) }
+
+    private func unmerge(_ random: inout SeededGenerator) -> Step {
+        let keepsApart = Bool.random(using: &random)
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: return .unmergeID(ids[Int.random(in: 0..<ids.count, using: &random)], keepsApart: keepsApart)
+        case 1: return .restore(Int.random(in: 0..<20, using: &random))
+        default: return .unmergeLink(Int.random(in: 0..<20, using: &random), keepsApart: keepsApart)
+        }
+    }
 
     private func step(_ random: inout SeededGenerator) -> Step {
         let primary = primaries[Int.random(in: 0..<primaries.count, using: &random)]

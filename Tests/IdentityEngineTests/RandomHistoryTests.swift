@@ -8,6 +8,13 @@ struct RandomHistoryTests {
         expectNoDifference(in: system, count: 3500) { RandomHistory.differenceFromModel($0) }
     }
 
+    @Test(.timeLimit(.minutes(2)), arguments: [IdentitySystem.original, .simplified])
+    func `with unmerges and restores, clusters are what the active links say, now and at every sequence`(
+        _ system: IdentitySystem
+    ) {
+        expectNoDifference(in: system, count: 5000, withUnmerges: true) { RandomHistory.differenceFromModel($0) }
+    }
+
     @Test(arguments: IdentitySystem.allCases)
     func `a batch that loads only the rows it names comes to the same rows`(_ system: IdentitySystem) {
         expectNoDifference(in: system, count: 500) { RandomHistory.differenceWhenLoaded($0) }
@@ -41,10 +48,11 @@ struct RandomHistoryTests {
 
     /// Looks at a number of histories, and reports the first that differs, with all needless steps taken out.
     private func expectNoDifference(
-        in system: IdentitySystem, count: UInt64, _ difference: (RandomHistory) -> String?
+        in system: IdentitySystem, count: UInt64, withUnmerges: Bool = false,
+        _ difference: (RandomHistory) -> String?
     ) {
         for number in 0..<count {
-            let history = RandomHistory(system, seed: runSeed &+ number)
+            let history = RandomHistory(system, seed: runSeed &+ number, withUnmerges: withUnmerges)
             guard difference(history) != nil else { continue }
             let shortest = history.shortened { difference($0) != nil }
             Issue.record("SELFSAME_SEED=\(runSeed): \(difference(shortest) ?? "") after \(shortest.steps)")

@@ -35,7 +35,17 @@ private final class ObstructedStore: Store {
     ) async throws(StoreError) -> Value { try await inner.read(body) }
 
     func projects() async throws(StoreError) -> [ProjectRecord] { try await inner.projects() }
-    func save(_ project: ProjectRecord) async throws(StoreError) { try await inner.save(project) }
+    func save(_ project: ProjectRecord, nowMilliseconds: Int64) async throws(StoreError) {
+        try await inner.save(project, nowMilliseconds: nowMilliseconds)
+    }
+
+    func amend(
+        _ request: AmendmentRequest, in project: ProjectID, by rules: MergeRules, origin: EventBatch.Origin,
+        nowMilliseconds: Int64
+    ) async throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> {
+        try await inner.amend(request, in: project, by: rules, origin: origin, nowMilliseconds: nowMilliseconds)
+    }
+
     func accounts() async throws(StoreError) -> [AccountRecord] { try await inner.accounts() }
     func save(_ account: AccountRecord) async throws(StoreError) { try await inner.save(account) }
     func add(_ task: PrivacyTask, openLimit: Int) async throws(StoreError) -> Bool {
@@ -73,8 +83,8 @@ private final class ObstructedStore: Store {
         let store = ObstructedStore(code: code, gate: stream)
         try await store.save(
             ProjectRecord(
-                id: Self.project, name: "p", token: "t", secretDigest: [1], rules: MergeRules(), createdMilliseconds: 0)
-        )
+                id: Self.project, name: "p", token: "t", secretDigest: [1], rules: MergeRules(), createdMilliseconds: 0),
+            nowMilliseconds: 0)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let directory = try await ProjectDirectory.load(
             from: store, secretKey: SecretKey(), residency: Residency(regions: [], hosts: []), logger: logger)

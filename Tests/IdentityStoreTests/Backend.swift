@@ -150,3 +150,8 @@ extension StoredEvent {
     var filed: String { String(decoding: filedID, as: UTF8.self) }
     var text: String { String(decoding: properties, as: UTF8.self) }
 }
+
+extension Store {
+    /// Saves a project at a time that no entry is before.
+    func save(_ project: ProjectRecord) async throws(StoreError) { try await save(project, nowMilliseconds: 0) }
+}

@@ -24,7 +24,7 @@ struct StoreContract {
             #expect(event.endpoint == .track)
             #expect(event.receivedMilliseconds == EventBatch.received)
             #expect(event.sequence == 0)
-            #expect(!event.isConflict)
+            #expect(event.conflict == nil)
         }
     }
 
@@ -215,7 +215,7 @@ struct StoreContract {
             #expect(try await store.log().count == 1)
             let events = try await store.events()
             #expect(
-                Set(events.map { "\($0.filed) \($0.sequence) \($0.isConflict)" })
+                Set(events.map { "\($0.filed) \($0.sequence) \($0.conflict != nil)" })
                     == ["U1 1 false", "U1 0 false", "U2 0 true"])
             #expect(try await store.canonicalID(of: "$device:d") == "U1")
         }

@@ -26,6 +26,16 @@ struct StoreOracleTests {
                         _ = try await store.commit(group, by: byProject, nowMilliseconds: now)
                     }
                 }
+                for request in try await History.amendments(of: memory, rules.system, using: &random) {
+                    let project = ProjectID(Int64.random(in: 1...2, using: &random))
+                    var reports: [Result<AmendmentReport, AmendmentRefusal>] = []
+                    for store in [memory, sqlite] as [any Store] {
+                        reports.append(
+                            try await store.amend(
+                                request, in: project, by: rules, origin: .command, nowMilliseconds: now))
+                    }
+                    #expect(reports[0] == reports[1], "seed \(seed), \(request)")
+                }
             }
             for project in byProject.keys {
                 let comment: Comment = "seed \(seed), project \(project)"
@@ -35,6 +45,9 @@ struct StoreOracleTests {
                 #expect(found.log == expected.log, comment)
                 #expect(found.logsByID == expected.logsByID, comment)
                 #expect(found.links == expected.links, comment)
+                #expect(found.blocks == expected.blocks, comment)
+                #expect(found.states == expected.states, comment)
+                #expect(found.past == expected.past, comment)
                 #expect(found.canonicalIDs == expected.canonicalIDs, comment)
                 #expect(found.events == expected.events, comment)
                 #expect(expected.log.count > 100 || system == .simplified, comment)
@@ -53,11 +66,18 @@ struct StoreOracleTests {
         let history = History.events(150, system: system, using: &random)
         try await backend.withStore { store async throws in
             var past: [[DistinctID: DistinctID]] = [[:]]
-            for sent in history {
+            for (number, sent) in history.enumerated() {
                 _ = try await store.commit([.of([sent])], by: rules, nowMilliseconds: 1)
+                if number % 4 == 3, let request = try await History.amendments(of: store, system, using: &random).first
+                {
+                    _ = try await store.amend(
+                        request, in: project, by: MergeRules(system: system), origin: .command, nowMilliseconds: 1)
+                }
                 let (sequence, now) = try await store.read { snapshot throws(StoreError) in
                     (try snapshot.lastSequence(of: project), try History.canonicalIDs(snapshot))
                 }
+                // An event and an amendment may have made two entries.
+                while past.count < sequence { past.append([:]) }
                 if sequence == past.count { past.append(now) }
                 #expect(past[Int(sequence)] == now || sequence == 0, "seed \(seed)")
             }
@@ -72,8 +92,11 @@ struct StoreOracleTests {
                 }
                 for id in History.ids {
                     guard let node = try identity.node(for: id) else { continue }
-                    let changed = known.indices.last { $0 > 0 && known[$0][id] != known[$0 - 1][id] } ?? 0
-                    let since = max(Int64(changed), node.firstSequence)
+                    let now = try identity.canonicalID(of: id)
+                    var since = try snapshot.lastSequence(of: project)
+                    while since > node.firstSequence, try identity.canonicalID(of: id, asOf: since - 1) == now {
+                        since -= 1
+                    }
                     #expect(try identity.canonicalSince(of: node) == since, "seed \(seed), \(id)")
                 }
             }
@@ -84,7 +107,11 @@ struct StoreOracleTests {
 /// All that reads tell of a project, generated hashes aside.
 private struct State {
     var nodes: [Node] = []
-    var log: [LogEntry] = []
+    var log: [LogRecord] = []
+    var blocks: [Block] = []
+    var states: [NodeKey: [[LinkState]]] = [:]
+    /// Clusters at some sequences of the past.
+    var past: [PastCluster] = []
     var logsByID: [DistinctID: [Int64]] = [:]
     var links: [NodeKey: [Link]] = [:]
     var canonicalIDs: [DistinctID: DistinctID] = [:]
@@ -92,16 +119,36 @@ private struct State {
 
     init(of store: any Store, _ project: ProjectID) async throws {
         nodes = try await store.nodes(of: project)
-        log = try await store.log(of: project)
+        let nodes = nodes
+        (log, blocks, past) = try await store.read { snapshot throws(StoreError) in
+            let last = try snapshot.lastSequence(of: project)
+            var past: [PastCluster] = []
+            for sequence in stride(from: 1, through: last, by: max(Int(last) / 9, 1)) {
+                for node in nodes where node.firstSequence <= sequence {
+                    past.append(try snapshot.identity(of: project).cluster(of: node, asOf: sequence))
+                }
+            }
+            return (
+                try snapshot.logRecords(LogQuery(limit: .max), in: project),
+                try snapshot.blocks(in: project, after: nil, limit: .max), past
+            )
+        }
         let keys = nodes.map(\.key)
-        (links, canonicalIDs, logsByID) = try await store.read { snapshot throws(StoreError) in
+        (links, states, canonicalIDs, logsByID) = try await store.read { snapshot throws(StoreError) in
             var links: [NodeKey: [Link]] = [:]
-            for key in keys { links[key] = try snapshot.links(of: key, in: project) }
+            var states: [NodeKey: [[LinkState]]] = [:]
+            for key in keys {
+                let found = try snapshot.links(of: key, in: project)
+                links[key] = found
+                for link in found {
+                    states[key, default: []].append(try snapshot.linkStates(of: link.sequence, in: project))
+                }
+            }
             var logs: [DistinctID: [Int64]] = [:]
             for id in History.ids {
-                logs[id] = try snapshot.logEntries(LogQuery(limit: .max, distinctID: id), in: project).map(\.sequence)
+                logs[id] = try snapshot.logRecords(LogQuery(limit: .max, distinctID: id), in: project).map(\.sequence)
             }
-            return (links, try History.canonicalIDs(snapshot, project), logs)
+            return (links, states, try History.canonicalIDs(snapshot, project), logs)
         }
         for var event in try await store.events(of: project) {
             if event.insertID.isEmpty {
@@ -144,6 +191,27 @@ private enum History {
         case (_, 3): return .identify(any, other)
         case (_, 4): return .alias(any, of: other)
         default: return .merge(any, other)
+        }
+    }
+
+    /// Amendments that there may be something to do for, and some for which there is not.
+    static func amendments(
+        of store: any Store, _ system: IdentitySystem, using random: inout SeededGenerator
+    ) async throws -> [AmendmentRequest] {
+        let last = Int(try await store.read { snapshot throws(StoreError) in try snapshot.lastSequence(of: project) })
+        guard last > 0 else { return [] }
+        let unmerges = try await store.read { snapshot throws(StoreError) in
+            try snapshot.logRecords(LogQuery(limit: .max, verb: .unmerge), in: project).map(\.sequence)
+        }
+        return (0..<3).map { _ in
+            let keepsApart = Bool.random(using: &random)
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: return .unmergeID(DistinctID(pick(users + devices, &random)), keepsApart: keepsApart)
+            case 1:
+                return .unblock(DistinctID(pick(users + devices, &random)), DistinctID(pick(users, &random)))
+            case 2, 3: return .restore(unmerges.randomElement(using: &random) ?? 1)
+            default: return .unmergeLink(Int64.random(in: 1...Int64(last), using: &random), keepsApart: keepsApart)
+            }
         }
     }
 

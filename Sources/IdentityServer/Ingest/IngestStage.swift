@@ -133,7 +133,7 @@ package struct IngestStage: Sendable {
                 switch batch.origin.endpoint {
                 case .engage, .groups:
                     return profileDecoder.decode(payload, into: &batch, projects: projects, limits: limits)
-                case .track, .import:
+                case .track, .import, .unmerge, .restore, .blocks, .command:
                     return decoder.decode(
                         payload, into: &batch, projects: projects, strict: strict, nowMilliseconds: now,
                         limits: limits)

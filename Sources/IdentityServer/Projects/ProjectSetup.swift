@@ -102,7 +102,7 @@ package struct ProjectSetup: Sendable {
 
     private func save(_ record: ProjectRecord) async throws {
         do throws(StoreError) {
-            try await store.save(record)
+            try await store.save(record, nowMilliseconds: nowMilliseconds)
         } catch {
             guard error.code == .conflict else { throw error }
             throw ConfigurationError("project \(record.id): \(error.message)")

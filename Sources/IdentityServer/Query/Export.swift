@@ -111,7 +111,7 @@ package struct Export: AsyncSequence, Sendable {
     package func makeAsyncIterator() -> Iterator { Iterator(self) }
 
     /// Canonical ids as of the export's sequence, of clusters whose canonical id changed since, by the key of the root
-    /// that the cluster had then.
+    /// that the cluster had then; where the cluster was revised since, by the key of each member.
     ///
     /// To find one, every member of the cluster is read (P 7.8).
     private typealias CanonicalIDs = [NodeKey: [UInt8]]
@@ -165,6 +165,13 @@ package struct Export: AsyncSequence, Sendable {
         guard let node = try identity.node(for: DistinctID(event.filedID)), node.firstSequence <= sequence else {
             return event.filedID
         }
+        if node.revisedSequence > sequence {
+            if let canonical = known[node.key] ?? found[node.key] { return canonical }
+            // What it was is found out for all its members, from the links of that time.
+            let cluster = try identity.cluster(of: node, asOf: sequence)
+            for member in cluster.members { found[member.key] = cluster.canonical.id.bytes }
+            return cluster.canonical.id.bytes
+        }
         let root = try identity.root(of: node, asOf: sequence)
         if let canonical = known[root.key] ?? found[root.key] { return canonical }
         let canonical = try identity.canonicalNode(ofRoot: root, asOf: sequence).id.bytes
@@ -199,8 +206,8 @@ package struct Export: AsyncSequence, Sendable {
                     json.field("$failure_reason", refusal.failureReason)
                     json.field("$failure_description", entry?.failureDescription ?? "")
                 }
-                if event.isConflict {
-                    json.field("$identity_failure_reason", MergeRefusal.anonymousAssignedAlready.failureReason)
+                if let conflict = event.conflict {
+                    json.field("$identity_failure_reason", conflict.failureReason)
                 }
                 json.field("mp_processing_time_ms", event.receivedMilliseconds)
                 json.field("$mp_api_endpoint", event.endpoint.path)

@@ -64,6 +64,12 @@ struct JSONBuilder {
         needsComma = true
     }
 
+    mutating func element(_ value: Int64) {
+        separate()
+        bytes.append(contentsOf: String(value).utf8)
+        needsComma = true
+    }
+
     /// Ends a line of JSONL; the next value starts anew.
     mutating func endLine() {
         bytes.append(UInt8(ascii: "\n"))

@@ -13,12 +13,26 @@ struct MemoryProject {
     private var keys: [EventKey] = []
     private var links: [Link] = []
     private var linksByNode: [NodeKey: [Int]] = [:]
+    /// What amendments switched each link to, by the link's sequence.
+    private(set) var linkStates: [Int64: [LinkState]] = [:]
+    /// The unmerge that parted each blocked pair.
+    private(set) var blocks: [NodePair: Int64] = [:]
 
     var isEmpty: Bool { log.isEmpty && events.isEmpty && profiles.isEmpty }
 
     mutating func append(_ entry: LogEntry, link: Link?) {
         log.append(.entry(entry))
         if let link { append(link) }
+    }
+
+    mutating func append(_ amendment: AmendmentEntry) { log.append(.amendment(amendment)) }
+
+    mutating func append(_ state: LinkState, of link: Link) { linkStates[link.sequence, default: []].append(state) }
+
+    mutating func block(_ pair: NodePair, sequence: Int64) { blocks[pair] = sequence }
+
+    mutating func forget(blocks pairs: [NodePair]) {
+        for pair in pairs { blocks[pair] = nil }
     }
 
     private mutating func append(_ link: Link) {
@@ -68,6 +82,17 @@ struct MemoryProject {
 
     func links(of key: NodeKey) -> [Link] { (linksByNode[key] ?? []).map { links[$0] } }
 
+    func links(of key: NodeKey, activeAsOf sequence: Int64) -> [Link] {
+        links(of: key).filter {
+            $0.sequence <= sequence && linkStates[$0.sequence]?.revokedSequence(asOf: sequence) == nil
+        }
+    }
+
+    func link(_ sequence: Int64) -> Link? {
+        let place = links.partitioningIndex { $0.sequence >= sequence }
+        return place < links.count && links[place].sequence == sequence ? links[place] : nil
+    }
+
     func record(_ sequence: Int64) -> LogRecord? {
         sequence >= 1 && sequence <= log.count ? log[Int(sequence) - 1] : nil
     }
@@ -83,6 +108,7 @@ struct MemoryProject {
             guard record.sequence >= first else { return false }
             switch record {
             case .entry(let entry): return query.matches(entry)
+            case .amendment(let amendment): return query.matches(amendment)
             case .tombstone(let tombstone):
                 if let node, nodesByTombstone[tombstone.sequence]?.contains(node.key) != true { return false }
                 return query.outcomes == nil && (query.verb == nil || query.verb == tombstone.verb)
@@ -112,16 +138,15 @@ struct MemoryProject {
         let gone = Set(ids.ids.compactMap { index.node(for: $0)?.key })
         var refusals: [Int64: MergeRefusal] = [:]
         for place in log.indices {
-            guard case .entry(let entry) = log[place],
-                ids.contains(entry.event.primary) || ids.contains(entry.event.secondary)
-            else { continue }
-            refusals[entry.sequence] = entry.refusal
-            let named = [entry.event.primary, entry.event.secondary].compactMap { index.node(for: $0) }
-            nodesByTombstone[entry.sequence] = Set(
-                named.lazy.filter { $0.firstSequence <= entry.sequence }.map(\.key))
+            let record = log[place]
+            guard record.ids.contains(where: ids.contains) else { continue }
+            refusals[record.sequence] = record.entry?.refusal
+            let named = record.ids.compactMap { index.node(for: $0) }
+            nodesByTombstone[record.sequence] = Set(
+                named.lazy.filter { $0.firstSequence <= record.sequence }.map(\.key))
             log[place] = .tombstone(
                 LogTombstone(
-                    sequence: entry.sequence, verb: entry.event.verb,
+                    sequence: record.sequence, verb: record.verb,
                     timeMilliseconds: place == 0 ? 0 : log[place - 1].timeMilliseconds))
         }
         for sequence in nodesByTombstone.keys { nodesByTombstone[sequence]?.subtract(gone) }
@@ -130,6 +155,9 @@ struct MemoryProject {
         links = []
         linksByNode = [:]
         for link in kept { append(link) }
+        let sequences = Set(kept.map(\.sequence))
+        linkStates = linkStates.filter { sequences.contains($0.key) }
+        blocks = blocks.filter { !gone.contains($0.key.low) && !gone.contains($0.key.high) }
         var freed = MemoryCost.perNode * gone.count
         for id in ids.ids { freed += profiles.removeProfile(of: id) }
         var keptEvents: [EventKey: StoredEvent] = [:]
@@ -165,52 +193,4 @@ extension Array {
         }
         return low
     }
-}
-
-/// The state of a Memory store for the length of one read, during which nothing changes.
-struct MemorySnapshot: StoreSnapshot {
-    private let contents: [ProjectID: MemoryProject]
-
-    init(_ state: MemoryState) { contents = state.contents }
-
-    func node(for id: DistinctID, in project: ProjectID) -> Node? { contents[project]?.index.node(for: id) }
-
-    func node(_ key: NodeKey, in project: ProjectID) -> Node? { contents[project]?.index.node(key) }
-
-    func nodes(in project: ProjectID, after key: NodeKey, limit: Int) -> [Node] {
-        contents[project]?.nodes(after: key, limit: limit) ?? []
-    }
-
-    func lastSequence(of project: ProjectID) -> Int64 { contents[project]?.log.last?.sequence ?? 0 }
-
-    func links(of key: NodeKey, in project: ProjectID) -> [Link] { contents[project]?.links(of: key) ?? [] }
-
-    func links(from key: NodeKey, in project: ProjectID) -> [Link] {
-        links(of: key, in: project).filter { $0.from == key }
-    }
-
-    func logRecord(_ sequence: Int64, in project: ProjectID) -> LogRecord? { contents[project]?.record(sequence) }
-
-    func logRecords(_ query: LogQuery, in project: ProjectID) -> [LogRecord] {
-        contents[project]?.records(query) ?? []
-    }
-
-    func events(
-        in project: ProjectID, after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
-    ) -> [StoredEvent] {
-        contents[project]?.events(
-            after: key, beforeMilliseconds: beforeMilliseconds, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
-    }
-
-    func profile(of id: DistinctID, in project: ProjectID) -> StoredProfile? {
-        contents[project]?.profiles.profile(of: id)
-    }
-
-    func profiles(
-        in project: ProjectID, after id: DistinctID?, limit: Int, sizeLimitBytes: Int
-    ) -> [StoredProfile] {
-        contents[project]?.profiles.profiles(after: id, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
-    }
-
-    func group(_ name: GroupName, in project: ProjectID) -> StoredGroup? { contents[project]?.profiles.group(name) }
 }

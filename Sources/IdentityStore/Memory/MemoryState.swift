@@ -31,7 +31,9 @@ struct MemoryState {
         for slot in plan.projects.indices {
             let id = plan.projects[slot].id
             sizeBytes += MemoryCost.perNode * plan.projects[slot].index.takeChangedNodes().count
+            let lifted = plan.projects[slot].index.takeLiftedBlocks()
             swap(&contents[id, default: MemoryProject()].index, &plan.projects[slot].index)
+            contents[id]?.forget(blocks: lifted)
         }
         for entry in plan.entries {
             contents[plan.projects[entry.slot].id]?.append(entry.entry, link: entry.link)
@@ -54,7 +56,21 @@ struct MemoryState {
         }
     }
 
-    mutating func save(_ project: ProjectRecord) throws(StoreError) {
+    /// Makes an amendment; the plan is made, and its snapshot gone, before anything changes.
+    mutating func amend(
+        _ request: AmendmentRequest, in project: ProjectID, by rules: MergeRules, origin: EventBatch.Origin,
+        nowMilliseconds: Int64
+    ) throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> {
+        let planned = try MemorySnapshot(self).plan(
+            request, in: project, system: rules.system, origin: origin, nowMilliseconds: nowMilliseconds)
+        if case .success(let plan) = planned {
+            contents[project]?.apply(plan)
+            sizeBytes += MemoryCost.perEntry + MemoryCost.perLinkState * (plan.links.count + plan.blocked.count)
+        }
+        return planned.map(\.report)
+    }
+
+    mutating func save(_ project: ProjectRecord, nowMilliseconds: Int64) throws(StoreError) {
         for other in projects.values where other.id != project.id {
             if other.token == project.token { throw .tokenTaken(of: project, by: other) }
             if other.secretDigest == project.secretDigest { throw .secretTaken(of: project, by: other) }
@@ -63,6 +79,9 @@ struct MemoryState {
             contents[project.id]?.isEmpty == false
         {
             throw .systemFixed(of: old)
+        }
+        if let old = projects[project.id] {
+            contents[project.id]?.logRules(from: old.rules, to: project.rules, nowMilliseconds: nowMilliseconds)
         }
         projects[project.id] = project
     }
@@ -133,7 +152,7 @@ struct MemoryState {
             filedID: row.filedID?.bytes ?? Array(batch.bytes[event.filedID.range]),
             insertID: Array(batch.bytes[event.insertID.range]),
             properties: Array(batch.bytes[event.properties.range]), endpoint: batch.origin.endpoint,
-            receivedMilliseconds: batch.receivedMilliseconds, sequence: row.sequence, isConflict: row.isConflict)
+            receivedMilliseconds: batch.receivedMilliseconds, sequence: row.sequence, conflict: row.conflict)
     }
 }
 
@@ -158,6 +177,7 @@ enum MemoryCost {
     static let perEvent = 400
     static let perEntry = 300
     static let perNode = 400
+    static let perLinkState = 100
 
     /// The most that a group can add, whatever is decided.
     static func most(of group: [EventBatch]) -> Int {

@@ -34,8 +34,17 @@ package final class MemoryStore: Store {
         try withState { state throws(StoreError) in state.projects.values.sorted { $0.id < $1.id } }
     }
 
-    package func save(_ project: ProjectRecord) async throws(StoreError) {
-        try withState { state throws(StoreError) in try state.save(project) }
+    package func save(_ project: ProjectRecord, nowMilliseconds: Int64) async throws(StoreError) {
+        try withState { state throws(StoreError) in try state.save(project, nowMilliseconds: nowMilliseconds) }
+    }
+
+    package func amend(
+        _ request: AmendmentRequest, in project: ProjectID, by rules: MergeRules, origin: EventBatch.Origin,
+        nowMilliseconds: Int64
+    ) async throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> {
+        try withState { state throws(StoreError) in
+            try state.amend(request, in: project, by: rules, origin: origin, nowMilliseconds: nowMilliseconds)
+        }
     }
 
     package func accounts() async throws(StoreError) -> [AccountRecord] {

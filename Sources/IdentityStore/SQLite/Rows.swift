@@ -19,6 +19,7 @@ extension PreparedStatement {
         node.canonicalSince = integer(14)
         node.identifiedCount = integer(15)
         node.linkedSequence = integer(16)
+        node.revisedSequence = integer(17)
         return node
     }
 
@@ -47,6 +48,7 @@ extension PreparedStatement {
         try bind(place + 9, node.canonicalSince)
         try bind(place + 10, node.identifiedCount)
         try bind(place + 11, node.linkedSequence)
+        try bind(place + 12, node.revisedSequence)
     }
 
     /// A row of `log`.
@@ -57,7 +59,34 @@ extension PreparedStatement {
         if integer(5) == LogTombstone.column {
             return .tombstone(LogTombstone(sequence: integer(0), verb: verb, timeMilliseconds: integer(1)))
         }
+        if integer(5) == AmendmentEntry.column { return .amendment(try amendment(verb)) }
         return .entry(try entry(verb))
+    }
+
+    private func amendment(_ verb: Verb) throws(StoreError) -> AmendmentEntry {
+        guard let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(10))),
+            let amendment = Amendment(verb, packed: bytes(12).unpackedNumbers)
+        else { throw .unreadable("log", integer(0)) }
+        return AmendmentEntry(
+            sequence: integer(0), timeMilliseconds: integer(1), amendment: amendment,
+            ids: [bytes(3), bytes(4)].filter { !$0.isEmpty }.map { DistinctID($0) },
+            origin: EventBatch.Origin(endpoint: endpoint, principal: text(11)))
+    }
+
+    /// Binds a row of `log`, the project first.
+    func bind(_ entry: AmendmentEntry, of project: ProjectID) throws(StoreError) {
+        try bind(1, project.rawValue)
+        try bind(2, entry.sequence)
+        try bind(3, entry.timeMilliseconds)
+        try bind(4, Int64(entry.amendment.verb.rawValue))
+        try bind(5, entry.ids.first?.bytes ?? [])
+        try bind(6, entry.ids.count > 1 ? entry.ids[1].bytes : [])
+        try bind(7, AmendmentEntry.column)
+        try bindNull(8)
+        for column in Int32(9)...11 { try bind(column, 0) }
+        try bind(12, Int64(entry.origin.endpoint.rawValue))
+        try bind(13, entry.origin.principal)
+        try bind(14, [UInt8](packing: entry.amendment.packed))
     }
 
     private func entry(_ verb: Verb) throws(StoreError) -> LogEntry {
@@ -96,6 +125,7 @@ extension PreparedStatement {
         try bind(11, Int64(entry.maxClusterSize))
         try bind(12, Int64(entry.origin.endpoint.rawValue))
         try bind(13, entry.origin.principal)
+        try bindNull(14)
     }
 
     /// Columns of `link`: sequence, verb, from, to.
@@ -114,7 +144,41 @@ extension PreparedStatement {
         return StoredEvent(
             key: EventKey(timeMilliseconds: integer(0), hashHigh: hash.high, hashLow: hash.low), name: bytes(2),
             sentID: sentID, filedID: isNull(4) ? sentID : bytes(4), insertID: bytes(5), properties: bytes(6),
-            endpoint: endpoint, receivedMilliseconds: integer(8), sequence: integer(9), isConflict: isTrue(10))
+            endpoint: endpoint, receivedMilliseconds: integer(8), sequence: integer(9),
+            conflict: isNull(10) ? nil : MergeRefusal(conflictColumn: integer(10)))
+    }
+}
+
+extension AmendmentEntry {
+    /// What stands in `log.outcome` in place of an outcome.
+    static let column: Int64 = 5
+}
+
+extension [UInt8] {
+    /// Numbers of eight bytes each, big-endian.
+    init(packing numbers: [Int64]) {
+        self = []
+        for number in numbers { Swift.withUnsafeBytes(of: number.bigEndian) { append(contentsOf: $0) } }
+    }
+
+    /// The numbers that `init(packing:)` was given.
+    var unpackedNumbers: [Int64] {
+        stride(from: 0, to: count - 7, by: 8).map { place in
+            self[place..<place + 8].reduce(0) { $0 << 8 | Int64($1) }
+        }
+    }
+}
+
+extension MergeRefusal {
+    /// What stands in `event.conflict`; never renumbered.
+    var column: Int64 { self == .anonymousAssignedAlready ? 1 : Int64(rawValue) }
+
+    init?(conflictColumn: Int64) {
+        if conflictColumn == 1 {
+            self = .anonymousAssignedAlready
+        } else {
+            self.init(rawValue: UInt8(truncatingIfNeeded: conflictColumn))
+        }
     }
 }
 

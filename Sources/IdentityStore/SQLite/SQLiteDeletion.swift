@@ -293,6 +293,6 @@ extension PreparedStatement {
         try bind(9, Int64(event.endpoint.rawValue))
         try bind(10, event.receivedMilliseconds)
         if event.sequence == 0 { try bindNull(11) } else { try bind(11, event.sequence) }
-        if event.isConflict { try bind(12, 1) } else { try bindNull(12) }
+        if let conflict = event.conflict { try bind(12, conflict.column) } else { try bindNull(12) }
     }
 }

@@ -49,6 +49,68 @@ struct SQLiteSnapshot: StoreSnapshot {
         return try statement.all { statement throws(StoreError) in try statement.link() }
     }
 
+    func link(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> Link? {
+        let statement = try PreparedStatement(cached: Statements.link, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, sequence)
+        return try statement.first { statement throws(StoreError) in try statement.link() }
+    }
+
+    func links(
+        of key: NodeKey, activeAsOf sequence: Int64, in project: ProjectID
+    ) throws(StoreError) -> [Link] {
+        let statement = try PreparedStatement(cached: Statements.activeLinksOfNode, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, key)
+        try statement.bind(3, sequence)
+        return try statement.all { statement throws(StoreError) in try statement.link() }
+    }
+
+    func linkStates(of link: Int64, in project: ProjectID) throws(StoreError) -> [LinkState] {
+        let statement = try PreparedStatement(cached: Statements.linkStates, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, link)
+        return try statement.all { LinkState(fromSequence: $0.integer(0), isActive: $0.isTrue(1)) }
+    }
+
+    func hasActiveLink(_ statement: LinkStatement, in project: ProjectID) throws(StoreError) -> Bool {
+        let query = try PreparedStatement(cached: Statements.activeLink, in: db)
+        try query.bind(1, project.rawValue)
+        try query.bind(2, statement.from)
+        try query.bind(3, statement.to)
+        try query.bind(4, Int64(statement.verb.rawValue))
+        return try query.first { _ in true } ?? false
+    }
+
+    func block(of pair: NodePair, in project: ProjectID) throws(StoreError) -> Block? {
+        let statement = try PreparedStatement(cached: Statements.blockOfPair, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, pair.low)
+        try statement.bind(3, pair.high)
+        return try statement.first { Block(pair: pair, sequence: $0.integer(0)) }
+    }
+
+    func blocks(in project: ProjectID, after pair: NodePair?, limit: Int) throws(StoreError) -> [Block] {
+        let statement = try PreparedStatement(cached: Statements.blocksAfter, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, pair?.low ?? 0)
+        try statement.bind(3, pair?.high ?? 0)
+        try statement.bind(4, Int64(max(limit, 0)))
+        return try statement.all {
+            Block(pair: NodePair($0.integer(0), $0.integer(1)), sequence: $0.integer(2))
+        }
+    }
+
+    func amendmentSequences(
+        in project: ProjectID, after sequence: Int64, limit: Int
+    ) throws(StoreError) -> [Int64] {
+        let statement = try PreparedStatement(cached: Statements.amendmentSequences, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, sequence)
+        try statement.bind(3, Int64(max(limit, 0)))
+        return try statement.all { $0.integer(0) }
+    }
+
     func logRecord(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogRecord? {
         let statement = try PreparedStatement(cached: Statements.entry, in: db)
         try statement.bind(1, project.rawValue)
@@ -66,7 +128,7 @@ struct SQLiteSnapshot: StoreSnapshot {
             statement = try PreparedStatement(cached: Statements.entriesAfter, in: db)
         }
         let outcomes = query.outcomes.map { kinds in kinds.map(\.column) }
-        let columns = outcomes ?? OutcomeKind.allCases.map(\.column) + [LogTombstone.column]
+        let columns = outcomes ?? OutcomeKind.allCases.map(\.column) + [LogTombstone.column, AmendmentEntry.column]
         try statement.bind(1, project.rawValue)
         try statement.bind(2, query.after)
         try statement.bind(3, columns.reduce(0) { $0 | 1 << $1 })

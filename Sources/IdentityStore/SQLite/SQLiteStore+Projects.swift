@@ -6,12 +6,15 @@ extension SQLiteStore {
         try await onReader { db throws(StoreError) in try SQLiteStore.projects(db) }
     }
 
-    package func save(_ project: ProjectRecord) async throws(StoreError) {
+    package func save(_ project: ProjectRecord, nowMilliseconds: Int64) async throws(StoreError) {
         try await writeInTransaction { db throws(StoreError) in
             for other in try SQLiteStore.projects(db) {
                 if other.id == project.id {
-                    guard other.rules.system != project.rules.system else { continue }
-                    if try SQLiteStore.holdsContent(project.id, db) { throw .systemFixed(of: other) }
+                    if other.rules.system != project.rules.system, try SQLiteStore.holdsContent(project.id, db) {
+                        throw .systemFixed(of: other)
+                    }
+                    try SQLiteAmendment(db: db, project: project.id).logRules(
+                        from: other.rules, to: project.rules, nowMilliseconds: nowMilliseconds)
                 } else {
                     if other.token == project.token { throw .tokenTaken(of: project, by: other) }
                     if other.secretDigest == project.secretDigest { throw .secretTaken(of: project, by: other) }

@@ -71,6 +71,7 @@ final class WriterStatements {
     let lastEntry: PreparedStatement
     let insertLink: PreparedStatement
     let activeLink: PreparedStatement
+    let deleteBlock: PreparedStatement
     let anyBlock: PreparedStatement
     let blockOfPair: PreparedStatement
 
@@ -90,6 +91,7 @@ final class WriterStatements {
         lastEntry = try PreparedStatement(Statements.lastEntry, in: db)
         insertLink = try PreparedStatement(Statements.insertLink, in: db)
         activeLink = try PreparedStatement(Statements.activeLink, in: db)
+        deleteBlock = try PreparedStatement(Statements.deleteBlock, in: db)
         anyBlock = try PreparedStatement(Statements.anyBlock, in: db)
         blockOfPair = try PreparedStatement(Statements.blockOfPair, in: db)
     }

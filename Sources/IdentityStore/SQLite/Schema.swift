@@ -18,6 +18,7 @@ enum Schema {
         migrator.registerMigration("2") { db in try db.execute(sql: profiles) }
         migrator.registerMigration("3") { db in try db.execute(sql: privacy) }
         migrator.registerMigration("4") { db in try db.execute(sql: "ALTER TABLE project ADD COLUMN region TEXT") }
+        migrator.registerMigration("6") { db in try db.execute(sql: amendments) }
         return migrator
     }
 

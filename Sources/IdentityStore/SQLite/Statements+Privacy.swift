@@ -45,7 +45,7 @@ extension Statements {
 
     /// Entries about one id: where it had no node, `log_node` does not have them.
     static let entriesAboutOneID = """
-        SELECT sequence, CASE WHEN primary_id = secondary_id THEN primary_id END FROM log
+        SELECT sequence, CASE WHEN primary_id = secondary_id AND outcome < 4 THEN primary_id END FROM log
         WHERE project = ? AND sequence > ? ORDER BY sequence LIMIT ?
         """
 
@@ -54,7 +54,7 @@ extension Statements {
     /// The time is that of the entry before, so that times do not go back.
     static let buryEntry = """
         UPDATE log SET primary_id = x'', secondary_id = x'', outcome = 4, refusal = NULL, has_link = 0,
-        cluster_size = 0, max_cluster_size = 0, endpoint = 0, principal = '', time = coalesce(
+        cluster_size = 0, max_cluster_size = 0, endpoint = 0, principal = '', detail = NULL, time = coalesce(
             (SELECT time FROM log AS former WHERE former.project = ?1 AND former.sequence = ?2 - 1), 0)
         WHERE project = ?1 AND sequence = ?2 AND outcome <> 4
         """

@@ -40,17 +40,17 @@ enum Statements {
 
     static let insertIdentity = """
         INSERT INTO identity (project, \(identityColumns))
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     static let updateIdentity = """
         UPDATE identity SET parent = ?2, joined_sequence = ?3, next = ?4, link_order = ?5, identified_sequence = ?6,
         alias_sequence = ?7, size = ?8, canonical = ?9, canonical_rank = ?10, canonical_since = ?11,
-        identified_count = ?12, linked_sequence = ?13 WHERE key = ?1
+        identified_count = ?12, linked_sequence = ?13, revised_sequence = ?14 WHERE key = ?1
         """
 
     static let insertEntry = """
-        INSERT INTO log (project, \(entryColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO log (project, \(entryColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     static let insertEntryNode = "INSERT INTO log_node (project, node, sequence) VALUES (?, ?, ?)"
@@ -97,9 +97,46 @@ enum Statements {
         ORDER BY 1
         """
 
+    static let link = "SELECT sequence, verb, from_key, to_key FROM link WHERE project = ? AND sequence = ?"
+
+    /// The links at either end of the node ?2 that are active as of the sequence ?3.
+    static let activeLinksOfNode = """
+        SELECT sequence, verb, from_key, to_key FROM link INDEXED BY link_from
+        WHERE from_key = ?2 AND project = ?1 AND sequence <= ?3 AND \(isActiveAsOf)
+        UNION ALL
+        SELECT sequence, verb, from_key, to_key FROM link INDEXED BY link_to
+        WHERE to_key = ?2 AND project = ?1 AND sequence <= ?3 AND \(isActiveAsOf)
+        ORDER BY 1
+        """
+
+    private static let isActiveAsOf = """
+        coalesce((SELECT active FROM link_state WHERE project = ?1 AND link = link.sequence AND from_sequence <= ?3
+            ORDER BY from_sequence DESC LIMIT 1), 1)
+        """
+
+    static let linkStates = """
+        SELECT from_sequence, active FROM link_state WHERE project = ? AND link = ? ORDER BY from_sequence
+        """
+
+    static let insertLinkState = "INSERT INTO link_state (project, link, from_sequence, active) VALUES (?, ?, ?, ?)"
+
+    static let amendmentSequences = """
+        SELECT DISTINCT from_sequence FROM link_state INDEXED BY link_state_from
+        WHERE project = ? AND from_sequence > ? ORDER BY from_sequence LIMIT ?
+        """
+
+    static let replaceBlock = "INSERT OR REPLACE INTO block (project, low_key, high_key, sequence) VALUES (?, ?, ?, ?)"
+
+    static let deleteBlock = "DELETE FROM block WHERE project = ? AND low_key = ? AND high_key = ?"
+
+    static let blocksAfter = """
+        SELECT low_key, high_key, sequence FROM block WHERE project = ?1 AND (low_key, high_key) > (?2, ?3)
+        ORDER BY low_key, high_key LIMIT ?4
+        """
+
     static let anyBlock = "SELECT 1 FROM block LIMIT 1"
 
-    static let blockOfPair = "SELECT 1 FROM block WHERE project = ? AND low_key = ? AND high_key = ?"
+    static let blockOfPair = "SELECT sequence FROM block WHERE project = ? AND low_key = ? AND high_key = ?"
 
     static let projects = """
         SELECT id, name, token, secret_digest, identity_system, max_cluster_size, anonymous_form, created, region
@@ -131,11 +168,11 @@ enum Statements {
     static let identityColumns = """
         key, distinct_id, first_sequence, first_seen, anonymous_form, parent, joined_sequence, next, link_order,
         identified_sequence, alias_sequence, size, canonical, canonical_rank, canonical_since, identified_count,
-        linked_sequence
+        linked_sequence, revised_sequence
         """
 
     static let entryColumns = """
         sequence, time, verb, primary_id, secondary_id, outcome, refusal, has_link, cluster_size, max_cluster_size,
-        endpoint, principal
+        endpoint, principal, detail
         """
 }

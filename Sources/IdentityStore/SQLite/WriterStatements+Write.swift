@@ -13,6 +13,7 @@ extension WriterStatements {
             let changed = plan.projects[slot].index.takeChangedNodes()
             let project = plan.projects[slot].id
             for node in changed { try write(node, of: project, isNew: node.key >= firstNewKey) }
+            for pair in plan.projects[slot].index.takeLiftedBlocks() { try delete(pair, of: project) }
         }
         for entry in plan.entries { try write(entry, of: plan.projects[entry.slot].id) }
         try writeEvents(plan, of: group)
@@ -27,6 +28,13 @@ extension WriterStatements {
             try updateIdentity.bindState(of: node, from: 2)
             try updateIdentity.run()
         }
+    }
+
+    private func delete(_ block: NodePair, of project: ProjectID) throws(StoreError) {
+        try deleteBlock.bind(1, project.rawValue)
+        try deleteBlock.bind(2, block.low)
+        try deleteBlock.bind(3, block.high)
+        try deleteBlock.run()
     }
 
     private func write(_ planned: CommitPlan.Entry, of project: ProjectID) throws(StoreError) {
@@ -102,7 +110,11 @@ extension WriterStatements {
             try replaceEvent.bind(9, Int64(batch.origin.endpoint.rawValue))
             try replaceEvent.bind(10, batch.receivedMilliseconds)
             if row.sequence == 0 { try replaceEvent.bindNull(11) } else { try replaceEvent.bind(11, row.sequence) }
-            if row.isConflict { try replaceEvent.bind(12, 1) } else { try replaceEvent.bindNull(12) }
+            if let conflict = row.conflict {
+                try replaceEvent.bind(12, conflict.column)
+            } else {
+                try replaceEvent.bindNull(12)
+            }
             try replaceEvent.run()
         }
     }

@@ -1,0 +1,32 @@
+import IdentityEngine
+
+extension MemoryProject {
+    mutating func apply(_ plan: AmendmentPlan) {
+        let sequence = plan.report.entry.sequence
+        append(plan.report.entry)
+        index.replace(plan.nodes)
+        for link in plan.links { append(LinkState(fromSequence: sequence, isActive: plan.isActive), of: link) }
+        for link in plan.links {
+            if plan.isActive {
+                index.admit(activeLink: link.statement)
+            } else if !links(of: link.from, activeAsOf: .max).contains(where: { $0.statement == link.statement }) {
+                index.forget(activeLink: link.statement)
+            }
+        }
+        for pair in plan.blocked {
+            block(pair, sequence: sequence)
+            index.admit(blockedPair: pair.low, pair.high)
+        }
+        for pair in plan.lifted { index.forget(blockedPair: pair) }
+        forget(blocks: plan.lifted)
+    }
+
+    /// Logs that the rules change, where the log has begun.
+    mutating func logRules(from: MergeRules, to: MergeRules, nowMilliseconds: Int64) {
+        guard let last = log.last, from != to else { return }
+        append(
+            AmendmentEntry(
+                sequence: last.sequence + 1, timeMilliseconds: max(nowMilliseconds, last.timeMilliseconds),
+                amendment: .rules(from: from, to: to), ids: [], origin: .command))
+    }
+}
