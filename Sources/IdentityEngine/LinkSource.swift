@@ -31,6 +31,7 @@ extension LinkSource {
     ///   - node: a node that was there by then: `firstSequence` is not greater than the sequence.
     ///   - sequence: the last entry that counts; `.max` for now.
     /// - Returns: the cluster.
+    /// - Throws: what the source throws.
     package func cluster(of node: Node, asOf sequence: Int64) throws(Failure) -> PastCluster {
         var members: [Node] = []
         if node.revisedSequence <= sequence {
@@ -78,6 +79,7 @@ extension LinkSource {
     ///   - end: the last.
     ///   - sequence: the last entry that counts; `.max` for now.
     /// - Returns: the links in the order of the chain, none where the two are one node; nil where they are not together.
+    /// - Throws: what the source throws.
     package func shortestChain(
         from start: NodeKey, to end: NodeKey, asOf sequence: Int64
     ) throws(Failure) -> [Link]? {

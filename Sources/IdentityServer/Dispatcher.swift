@@ -15,6 +15,7 @@ package struct Dispatcher: Sendable {
     private let identityQueries: IdentityQueries
     private let mappingQuery: MappingQuery
     private let privacy: PrivacyRoutes
+    private let amendments: AmendmentRoutes
     private let sandbox: SandboxRoutes?
     private let sequenceTimeoutSeconds: Int
     private let streamPlaces: StreamPlaces
@@ -35,8 +36,9 @@ package struct Dispatcher: Sendable {
         self.directory = directory
         self.store = store
         self.clock = clock
-        self.identityQueries = IdentityQueries(store: store)
-        self.mappingQuery = MappingQuery(store: store)
+        self.identityQueries = IdentityQueries(store: store, clock: clock)
+        self.mappingQuery = MappingQuery(store: store, clock: clock)
+        self.amendments = AmendmentRoutes(store: store, clock: clock)
         self.privacy = PrivacyRoutes(
             store: store, directory: directory, clock: clock, worker: privacyWorker,
             taskLimit: configuration.privacy.taskLimit, isEncrypted: configuration.server.tls != nil)
@@ -60,6 +62,10 @@ package struct Dispatcher: Sendable {
         case cluster
         case log
         case mappings
+        case explain
+        case unmerge
+        case restore
+        case blocks
         case export
         case profiles
         case account
@@ -84,7 +90,8 @@ package struct Dispatcher: Sendable {
     package func bodyUse(_ path: String, _ method: WireMethod) -> BodyUse {
         guard method != .get, method != .head else { return .ignored }
         switch route(path, method) {
-        case .track, .importing, .engage, .groups, .resolve, .profiles, .privacy, .sandbox: return .kept
+        case .track, .importing, .engage, .groups, .resolve, .profiles, .privacy, .sandbox, .unmerge, .restore, .blocks:
+            return .kept
         case .client: return .discarded
         default: return .ignored
         }
@@ -142,6 +149,10 @@ package struct Dispatcher: Sendable {
         case .resolve: await query(request) { .whole(try await identityQueries.resolve($0)) }
         case .cluster: await query(request) { .whole(try await identityQueries.cluster($0)) }
         case .log: await query(request) { .whole(try await identityQueries.log($0)) }
+        case .explain: await query(request) { .whole(try await identityQueries.explain($0)) }
+        case .unmerge: await query(request) { .whole(try await amendments.unmerge($0)) }
+        case .restore: await query(request) { .whole(try await amendments.restore($0)) }
+        case .blocks: await query(request) { .whole(try await amendments.blocks($0)) }
         case .mappings: await query(request) { try await stream(try await mappingQuery.answer($0)) }
         case .export: await query(request) { try await stream(try await exportStream($0)) }
         case .profiles: await query(request, readsBody: true) { try await profiles($0) }
@@ -166,6 +177,10 @@ package struct Dispatcher: Sendable {
         case "/identity/resolve": return isReadOrPost ? .resolve : .methodNotAllowed
         case "/identity/cluster": return isRead ? .cluster : .methodNotAllowed
         case "/identity/log": return isRead ? .log : .methodNotAllowed
+        case "/identity/explain": return isRead ? .explain : .methodNotAllowed
+        case "/identity/unmerge": return method == .post ? .unmerge : .methodNotAllowed
+        case "/identity/restore": return method == .post ? .restore : .methodNotAllowed
+        case "/identity/blocks": return isRead || method == .delete ? .blocks : .methodNotAllowed
         case "/identity/mappings": return isRead ? .mappings : .methodNotAllowed
         case "/api/2.0/export": return isRead ? .export : .methodNotAllowed
         case "/api/2.0/engage", "/api/query/engage": return isReadOrPost ? .profiles : .methodNotAllowed
@@ -295,11 +310,13 @@ package struct Dispatcher: Sendable {
     }
 
     private func exportStream(_ query: QueryRequest) async throws -> StreamedReply {
-        try query.refuse("as_of")
+        let asOf = try await query.pastSequence(of: store, clock: clock)
         let export = Export(
             store: store, project: query.project, system: query.access.project.rules.system,
-            range: try Export.Range(query))
-        let plain = StreamedReply(contentType: "text/plain; charset=utf-8", headers: [], pieces: export)
+            range: try Export.Range(query), asOf: asOf)
+        let plain = StreamedReply(
+            contentType: "text/plain; charset=utf-8",
+            headers: asOf.map { [("X-Selfsame-Sequence", String($0))] } ?? [], pieces: export)
         return try await plain.compressed(for: query.request)
     }
 

@@ -98,6 +98,12 @@ package struct AmendmentReport: Hashable, Sendable {
     package let moved: [MovedID]
     /// The pairs that it blocked, or whose block it lifted.
     package let blocks: [[DistinctID]]
+
+    /// The links that were switched off and whose ends are in one cluster all the same.
+    package var stayingTogether: [NamedLink] {
+        guard case .unmerge = entry.amendment else { return [] }
+        return links.filter(\.isTogether)
+    }
 }
 
 /// An id whose canonical id changed.

@@ -207,6 +207,24 @@ extension StoreSnapshot {
     /// The identity state of one project.
     package func identity(of project: ProjectID) -> IdentityView { IdentityView(snapshot: self, project: project) }
 
+    /// The sequence of the last record whose time is not after a time; 0 where there is none.
+    ///
+    /// Times never go back, so that it is found in as many steps as the log's length has binary digits.
+    package func lastSequence(
+        of project: ProjectID, atMilliseconds time: Int64
+    ) throws(StoreError) -> Int64 {
+        var (low, high) = (Int64(0), try lastSequence(of: project))
+        while low < high {
+            let middle = low + (high - low + 1) / 2
+            guard let record = try logRecord(middle, in: project), record.timeMilliseconds > time else {
+                low = middle
+                continue
+            }
+            high = middle - 1
+        }
+        return low
+    }
+
     /// The log entry with a sequence; nil where there is none, or only its tombstone.
     package func logEntry(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogEntry? {
         try logRecord(sequence, in: project)?.entry
@@ -253,9 +271,27 @@ package struct IdentityView: LinkSource {
         try snapshot.links(of: key, activeAsOf: sequence, in: project)
     }
 
-    /// What an id resolves to now: itself, alone, where it took part in no identity operation.
-    package func resolve(_ id: DistinctID) throws(StoreError) -> ResolvedID {
-        guard let node = try node(for: id) else { return ResolvedID(canonicalID: id, clusterSize: 1, isKnown: false) }
+    /// What an id resolves to: itself, alone, where it took part in no identity operation.
+    ///
+    /// - Parameters:
+    ///   - id: the id.
+    ///   - sequence: the last entry that counts; `.max` for now.
+    /// - Returns: its canonical id, and the size of its cluster.
+    /// - Throws: `StoreError`.
+    package func resolve(_ id: DistinctID, asOf sequence: Int64 = .max) throws(StoreError) -> ResolvedID {
+        guard let node = try node(for: id), node.firstSequence <= sequence else {
+            return ResolvedID(canonicalID: id, clusterSize: 1, isKnown: false)
+        }
+        guard sequence == .max else {
+            let cluster = try cluster(of: node, asOf: sequence)
+            return ResolvedID(
+                canonicalID: cluster.canonical.id, clusterSize: Int64(cluster.members.count), isKnown: true)
+        }
+        return try resolve(node)
+    }
+
+    /// What a node resolves to now.
+    package func resolve(_ node: Node) throws(StoreError) -> ResolvedID {
         let root = try root(of: node)
         return ResolvedID(
             canonicalID: try canonicalNode(ofRoot: root).id, clusterSize: root.size, isKnown: true)
@@ -268,6 +304,12 @@ package struct ResolvedID: Hashable, Sendable {
     package let clusterSize: Int64
     /// Whether the id took part in an identity operation.
     package let isKnown: Bool
+
+    package init(canonicalID: DistinctID, clusterSize: Int64, isKnown: Bool) {
+        self.canonicalID = canonicalID
+        self.clusterSize = clusterSize
+        self.isKnown = isKnown
+    }
 }
 
 /// Which log entries are wanted.

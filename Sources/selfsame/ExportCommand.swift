@@ -10,7 +10,8 @@ struct ExportCommand: AsyncParsableCommand {
         abstract: "Write events to standard output, one JSON object a line.",
         discussion: """
             The same rows as /api/2.0/export: each event once, under its canonical id, with \
-            $distinct_id_before_identity where it was sent under another. Days are UTC, and both are included.
+            $distinct_id_before_identity where it was sent under another. Days are UTC, and both are included. \
+            With --as-of: today's events with who was who then.
 
             EXAMPLE
               selfsame export --from 2026-01-01 --to 2026-01-31 > january.jsonl
@@ -25,6 +26,7 @@ struct ExportCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Write time in milliseconds rather than seconds.")
     var timeInMs = false
 
+    @OptionGroup var moment: MomentOption
     @OptionGroup var project: ProjectOption
     @OptionGroup var store: StoreOptions
 
@@ -39,7 +41,8 @@ struct ExportCommand: AsyncParsableCommand {
         let directory = try store.open()
         let project = try await directory.project(project.project)
         let export = Export(
-            store: directory.store, project: project.id, system: project.rules.system, range: range)
+            store: directory.store, project: project.id, system: project.rules.system, range: range,
+            asOf: try await moment.sequence(in: project, of: directory.store))
         for try await lines in export { try Console.write(bytes: lines) }
         try await directory.store.close()
     }

@@ -19,10 +19,14 @@ struct Selfsame: AsyncParsableCommand {
               selfsame project create "Web shop" --system original
               selfsame import events.ndjson.gz --project 1
               selfsame resolve user-1 4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e
+              selfsame explain user-1 user-2
+              selfsame unmerge --link 17 --preview
               selfsame export --from 2026-01-01 --to 2026-01-31
             """,
         version: "0.1.0",
         subcommands: [
-            Serve.self, ProjectCommand.self, AccountCommand.self, Resolve.self, ExportCommand.self, ImportCommand.self,
+            Serve.self, ProjectCommand.self, AccountCommand.self, Resolve.self, ExplainCommand.self,
+            UnmergeCommand.self,
+            RestoreCommand.self, BlocksCommand.self, ExportCommand.self, ImportCommand.self,
         ])
 }

@@ -20,6 +20,8 @@ extension OpenAPI {
             "description": "The project; needed with a service account."},
           "min_sequence": {"name": "min_sequence", "in": "query", "schema": {"type": "integer", "minimum": 0},
             "description": "Wait until the answer can see this sequence."},
+          "as_of": {"name": "as_of", "in": "query", "schema": {"type": "string"}, "example": "0",
+            "description": "Who was who then: a sequence, or a time as 2026-01-31T12:00:00Z."},
           "after": {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0},
             "description": "The next of the page before."},
           "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
@@ -78,6 +80,7 @@ extension OpenAPI {
         failure("Unauthorized", "The credential is missing or wrong."),
         failure("Forbidden", "The credential is right, and may not do this."),
         failure("NotFound", "There is no such thing."),
+        failure("Conflict", "It was done already, or cannot be done any more."),
         failure("TooSlow", "The body did not come in time."),
         failure("TooLarge", "The body is too large, or has too many records."),
         failure("TooMany", "Too much at once: come back later.", retries: true),
@@ -163,7 +166,8 @@ extension OpenAPI {
             "distinct_ids": {"type": "array", "items": {"type": "string"}}}},
           "Next": {"type": ["integer", "null"],
             "description": "What after must be for the next page; null on the last."},
-          \#(identitySchemas)
+          \#(identitySchemas),
+          \#(amendmentSchemas)
         }
         """#
 

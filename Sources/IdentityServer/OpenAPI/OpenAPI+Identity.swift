@@ -8,14 +8,16 @@ extension OpenAPI {
             "parameters": [
               {"name": "distinct_id", "in": "query", "required": true, "explode": true,
                 "schema": {"type": "array", "items": {"$ref": "#/components/schemas/DistinctID"}, "minItems": 1}},
+              {"$ref": "#/components/parameters/as_of"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "security": [{"basic": []}],
-            "responses": {"200": {"$ref": "#/components/responses/Resolved"}, \#(queryResponses)}
+            "responses": {"200": {"$ref": "#/components/responses/Resolved"}, \#(pastResponses)}
           },
           "post": {
             "tags": ["identity"], "operationId": "resolveMany", "summary": "The same for up to 10,000 ids.",
             "parameters": [
+              {"$ref": "#/components/parameters/as_of"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "requestBody": {"required": true, "content": {"application/json": {"schema": {
@@ -23,7 +25,7 @@ extension OpenAPI {
                 "type": "array", "items": {"$ref": "#/components/schemas/DistinctID"}, "minItems": 1,
                   "maxItems": 10000}}}}}},
             "security": [{"basic": []}],
-            "responses": {"200": {"$ref": "#/components/responses/Resolved"}, \#(queryResponses)}
+            "responses": {"200": {"$ref": "#/components/responses/Resolved"}, \#(pastResponses)}
           }
         },
         "/identity/cluster": {
@@ -34,13 +36,14 @@ extension OpenAPI {
               {"name": "distinct_id", "in": "query", "required": true,
                 "schema": {"$ref": "#/components/schemas/DistinctID"}},
               {"$ref": "#/components/parameters/after"}, {"$ref": "#/components/parameters/limit"},
+              {"$ref": "#/components/parameters/as_of"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "security": [{"basic": []}],
             "responses": {
               "200": {"description": "A page of the cluster.", "content": {"application/json": {"schema": {
                 "$ref": "#/components/schemas/Cluster"}}}},
-              \#(queryResponses)
+              \#(pastResponses)
             }
           }
         },
@@ -55,7 +58,8 @@ extension OpenAPI {
                 "schema": {"type": "string",
                   "pattern": "^(merged|unchanged|refused)(,(merged|unchanged|refused)){0,2}$"}},
               {"name": "verb", "in": "query",
-                "schema": {"enum": ["$identify", "$create_alias", "$merge", "identify", "create_alias", "merge"]}},
+                "schema": {"enum": ["$identify", "$create_alias", "$merge", "identify", "create_alias", "merge",
+                  "device", "unmerge", "restore", "unblock", "rules"]}},
               {"$ref": "#/components/parameters/after"}, {"$ref": "#/components/parameters/limit"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
@@ -69,11 +73,31 @@ extension OpenAPI {
             }
           }
         },
+        "/identity/explain": {
+          "get": {
+            "tags": ["identity"], "operationId": "explain",
+              "summary": "The chain of links between two ids, or why there is none.",
+            "parameters": [
+              {"name": "from", "in": "query", "required": true, "schema": {"$ref": "#/components/schemas/DistinctID"}},
+              {"name": "to", "in": "query", "required": true, "schema": {"$ref": "#/components/schemas/DistinctID"}},
+              {"$ref": "#/components/parameters/after"}, {"$ref": "#/components/parameters/limit"},
+              {"$ref": "#/components/parameters/as_of"},
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "The explanation.", "content": {"application/json": {"schema": {
+                "$ref": "#/components/schemas/Explanation"}}}},
+              \#(pastResponses)
+            }
+          }
+        },
         "/identity/mappings": {
           "get": {
             "tags": ["identity"], "operationId": "mappings", "summary": "Every known id with its canonical id.",
             "parameters": [
               {"name": "format", "in": "query", "schema": {"enum": ["jsonl", "csv"], "default": "jsonl"}},
+              {"$ref": "#/components/parameters/as_of"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "security": [{"basic": []}],
@@ -82,7 +106,7 @@ extension OpenAPI {
                 "headers": {"X-Selfsame-Sequence": {"$ref": "#/components/headers/Sequence"}},
                 "content": {
                   "application/jsonl": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}}},
-              \#(queryResponses)
+              \#(pastResponses)
             }
           }
         }

@@ -39,12 +39,12 @@ extension OpenAPI {
               {"$ref": "#/components/parameters/where"},
               {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100000}},
               {"name": "time_in_ms", "in": "query", "schema": {"type": "boolean"}},
-              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+              {"$ref": "#/components/parameters/as_of"}, {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "security": [{"basic": []}],
             "responses": {
               "200": {"description": "The events.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-              \#(queryResponses)
+              \#(pastResponses)
             }
           }
         },
@@ -125,6 +125,9 @@ extension OpenAPI {
               "429": {"$ref": "#/components/responses/TooMany"}, "500": {"$ref": "#/components/responses/Failed"},
               "503": {"$ref": "#/components/responses/Unavailable"}
         """#
+
+    /// The same of what can be asked about the past, or about what may not be there.
+    static let pastResponses = queryResponses + ##", "404": {"$ref": "#/components/responses/NotFound"}"##
 
     /// The answers, but for success, of everything that reads.
     static let queryResponses = #"""

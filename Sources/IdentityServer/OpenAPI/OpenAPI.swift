@@ -8,7 +8,7 @@ package enum OpenAPI {
     private static let text = """
         \(head),
         "paths": {
-        \([clientPaths, serverPaths, identityPaths, privacyPaths, operatorPaths].joined(separator: ",\n"))
+        \([clientPaths, serverPaths, identityPaths, amendmentPaths, privacyPaths, operatorPaths].joined(separator: ",\n"))
         },
         "components": {
         \(parameters),

@@ -7,6 +7,8 @@ struct ClusterPage {
     private let project: ProjectID
     private let identity: IdentityView
     private let id: DistinctID
+    /// The last entry that counts; nil for now.
+    private let asOf: Int64?
     private let after: NodeKey
     private let limit: Int
 
@@ -14,34 +16,50 @@ struct ClusterPage {
     ///   - snapshot: the state to read.
     ///   - project: the project.
     ///   - id: any id of the cluster.
+    ///   - asOf: the last entry that counts; nil for now.
     ///   - after: the key that the last page ended with; 0 for the first page.
     ///   - limit: the most members.
-    init(snapshot: any StoreSnapshot, project: ProjectID, id: DistinctID, after: NodeKey, limit: Int) {
+    init(snapshot: any StoreSnapshot, project: ProjectID, id: DistinctID, asOf: Int64?, after: NodeKey, limit: Int) {
         self.snapshot = snapshot
         self.project = project
         self.identity = snapshot.identity(of: project)
         self.id = id
+        self.asOf = asOf
         self.after = after
         self.limit = limit
     }
 
     func json() throws(StoreError) -> [UInt8] {
-        guard let node = try identity.node(for: id) else { return unknown() }
-        let root = try identity.root(of: node)
-        let (members, next) = try page(root)
-        let canonical = try identity.canonicalNode(ofRoot: root).id
+        guard let node = try identity.node(for: id), node.firstSequence <= asOf ?? .max else { return unknown() }
+        let members: [Node]
+        let next: NodeKey?
+        let size: Int64
+        let canonical: DistinctID
+        var together: Set<NodeKey>?
+        if let asOf {
+            let cluster = try identity.cluster(of: node, asOf: asOf)
+            let rest = cluster.members.drop { $0.key <= after }
+            members = Array(rest.prefix(limit))
+            next = rest.count > limit ? members.last?.key : nil
+            (size, canonical) = (Int64(cluster.members.count), cluster.canonical.id)
+            together = Set(cluster.members.map(\.key))
+        } else {
+            let root = try identity.root(of: node)
+            (members, next) = try page(root)
+            (size, canonical) = (root.size, try identity.canonicalNode(ofRoot: root).id)
+        }
         var json = JSONBuilder()
         try json.object { (json) throws(StoreError) in
             json.field("canonical_id", canonical)
-            json.field("size", root.size)
+            json.field("size", size)
             json.field("known", true)
             json.array("members") { json in
                 for member in members { Self.write(member, to: &json) }
             }
             try json.array("links") { (json) throws(StoreError) in
                 for member in members {
-                    for link in try snapshot.links(from: member.key, in: project) {
-                        try write(link, from: member.id, to: &json)
+                    for link in try snapshot.links(of: member.key, in: project) where link.sequence <= asOf ?? .max {
+                        try write(link, of: member, together, to: &json)
                     }
                 }
             }
@@ -103,16 +121,32 @@ struct ClusterPage {
         }
     }
 
-    private func write(_ link: Link, from: DistinctID, to json: inout JSONBuilder) throws(StoreError) {
-        let to = try identity.node(link.to)?.id ?? DistinctID([])
+    /// Writes a link at the member that it begins at, so that none comes twice; one that was taken back and begins in
+    /// another cluster, at the member that it ends at.
+    private func write(
+        _ link: Link, of member: Node, _ together: Set<NodeKey>?, to json: inout JSONBuilder
+    ) throws(StoreError) {
+        let revoked = try snapshot.linkStates(of: link.sequence, in: project).revokedSequence(asOf: asOf ?? .max)
+        let other = try identity.node(link.from == member.key ? link.to : link.from)
+        if link.to == member.key {
+            guard revoked != nil, let other, try !isTogether(other, with: member, together) else { return }
+        }
         let entry = try snapshot.logEntry(link.sequence, in: project)
+        let ends = link.from == member.key ? (member.id, other?.id) : (other?.id ?? DistinctID([]), member.id)
         json.object { json in
             json.field("sequence", link.sequence)
             json.field("verb", link.verb.name)
-            json.field("from", from)
-            json.field("to", to)
+            json.field("from", ends.0)
+            json.field("to", ends.1 ?? DistinctID([]))
             json.optional("time", entry.map { Timestamp.text(milliseconds: $0.timeMilliseconds) })
-            json.null("revoked")
+            if let revoked { json.field("revoked", revoked) } else { json.null("revoked") }
         }
+    }
+
+    private func isTogether(
+        _ other: Node, with member: Node, _ together: Set<NodeKey>?
+    ) throws(StoreError) -> Bool {
+        if let together { return together.contains(other.key) }
+        return try identity.root(of: other).key == identity.root(of: member).key
     }
 }

@@ -57,8 +57,18 @@ package struct Export: AsyncSequence, Sendable {
     private let project: ProjectID
     private let system: IdentitySystem
     private let range: Range
+    private let asOf: Int64?
 
-    package init(store: any Store, project: ProjectID, system: IdentitySystem, range: Range) {
+    /// - Parameters:
+    ///   - store: where the events are.
+    ///   - project: the project.
+    ///   - system: its way of joining ids.
+    ///   - range: which events are wanted.
+    ///   - asOf: the last entry that counts for who is who; nil for the last one when the export begins.
+    package init(
+        store: any Store, project: ProjectID, system: IdentitySystem, range: Range, asOf: Int64? = nil
+    ) {
+        self.asOf = asOf
         self.store = store
         self.project = project
         self.system = system
@@ -79,6 +89,7 @@ package struct Export: AsyncSequence, Sendable {
             self.export = export
             after = EventKey.before(export.range.fromMilliseconds)
             remaining = export.range.limit ?? Int.max
+            sequence = export.asOf
         }
 
         /// The next lines; nil at the end.

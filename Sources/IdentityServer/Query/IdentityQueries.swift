@@ -10,23 +10,31 @@ struct IdentityQueries: Sendable {
     static let pageLimit: Int64 = 1000
 
     private let store: any Store
+    private let clock: ServerClock
 
-    init(store: any Store) { self.store = store }
+    init(store: any Store, clock: ServerClock) {
+        self.store = store
+        self.clock = clock
+    }
 
     /// `{"results":[{"distinct_id","canonical_id","cluster_size","known"}],"sequence"}`, in the order of the request.
     func resolve(_ query: QueryRequest) async throws -> WireResponse {
-        try query.refuse("as_of")
         let ids = try resolvedIDs(query)
         let project = query.project
+        let asOf = try await query.pastSequence(of: store, clock: clock)
         return Answer.json(
             try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
-                let identity = snapshot.identity(of: project)
+                var past = PastIDs(snapshot.identity(of: project), asOf: asOf)
                 var json = JSONBuilder()
                 try json.object { (json) throws(StoreError) in
                     try json.array("results") { (json) throws(StoreError) in
-                        for id in ids { Self.write(id, try identity.resolve(id), to: &json) }
+                        for id in ids { Self.write(id, try past.resolve(id), to: &json) }
                     }
-                    json.field("sequence", try snapshot.lastSequence(of: project))
+                    if let asOf {
+                        json.field("sequence", asOf)
+                    } else {
+                        json.field("sequence", try snapshot.lastSequence(of: project))
+                    }
                 }
                 return json.bytes
             })
@@ -47,7 +55,7 @@ struct IdentityQueries: Sendable {
         guard ids.count <= Self.resolveLimit else {
             throw QueryFault.badRequest("at most \(Self.resolveLimit) distinct_ids can be resolved in one request")
         }
-        for id in ids { _ = try query.checked(id.bytes) }
+        for id in ids { _ = try QueryRequest.checked(id.bytes) }
         return ids
     }
 
@@ -63,14 +71,33 @@ struct IdentityQueries: Sendable {
     /// `{"canonical_id","size","members":[…],"links":[…],"next"}`: a page of a cluster's members, and the links that
     /// begin at them.
     func cluster(_ query: QueryRequest) async throws -> WireResponse {
-        try query.refuse("as_of")
         let id = try query.distinctID()
+        let asOf = try await query.pastSequence(of: store, clock: clock)
         let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
         let after = try query.number("after", default: 0, in: 0...Int64.max)
         let project = query.project
         return Answer.json(
             try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
-                try ClusterPage(snapshot: snapshot, project: project, id: id, after: after, limit: limit).json()
+                try ClusterPage(
+                    snapshot: snapshot, project: project, id: id, asOf: asOf, after: after, limit: limit
+                ).json()
+            })
+    }
+
+    /// `{"connected":true,"path":[…]}`, or `{"connected":false,"refusals":[…]}`: why two ids are one, or two.
+    func explain(_ query: QueryRequest) async throws -> WireResponse {
+        let (from, to) = (try query.distinctID("from"), try query.distinctID("to"))
+        let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
+        let after = try query.number("after", default: 0, in: 0...Int64.max)
+        let (project, rules) = (query.project, query.access.project.rules)
+        let asOf = try await query.pastSequence(of: store, clock: clock)
+        return Answer.json(
+            try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
+                let explanation = try snapshot.explanation(
+                    from: from, to: to, in: project, by: rules, asOf: asOf, refusalsAfter: after, limit: limit)
+                let sequence: Int64
+                if let asOf { sequence = asOf } else { sequence = try snapshot.lastSequence(of: project) }
+                return ExplanationText.json(explanation, sequence: sequence, rules: rules)
             })
     }
 

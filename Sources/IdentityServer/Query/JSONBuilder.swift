@@ -27,6 +27,13 @@ struct JSONBuilder {
         try nest(UInt8(ascii: "["), UInt8(ascii: "]"), body)
     }
 
+    /// An array that is an element of another.
+    mutating func elements<Failure>(
+        _ body: (inout JSONBuilder) throws(Failure) -> Void
+    ) throws(Failure) {
+        try nest(UInt8(ascii: "["), UInt8(ascii: "]"), body)
+    }
+
     mutating func field(_ name: String, _ value: String) {
         key(name)
         element(value)

@@ -54,9 +54,9 @@ enum LogRecordText {
             json.field("outcome", "applied")
             switch entry.amendment {
             case .unmerge(let links, _, let keepsApart):
-                json.array("links") { json in links.forEach { json.element($0) } }
+                json.array("links") { json in for link in links { json.element(link) } }
                 json.field("keep_apart", keepsApart ? "pair" : "none")
-            case .restore(_, let links): json.array("links") { json in links.forEach { json.element($0) } }
+            case .restore(_, let links): json.array("links") { json in for link in links { json.element(link) } }
             case .unblock: break
             case .rules(let from, let to):
                 json.object("from") { json in write(from, to: &json) }
@@ -74,7 +74,7 @@ enum LogRecordText {
         }
         if entry.ids.count == 1 { json.field("distinct_id", entry.ids[0]) }
         if entry.ids.count > 1 {
-            json.array("distinct_ids") { json in entry.ids.forEach { json.element($0.bytes) } }
+            json.array("distinct_ids") { json in for id in entry.ids { json.element(id.bytes) } }
         }
     }
 
@@ -84,7 +84,8 @@ enum LogRecordText {
         json.field("anon_form", rules.anonymousForm.rawValue)
     }
 
-    private static func writeIDs(_ event: IdentityEvent, to json: inout JSONBuilder) {
+    /// The ids of a statement, by the names that its verb has for them.
+    static func writeIDs(_ event: IdentityEvent, to json: inout JSONBuilder) {
         switch event.verb {
         case .identify:
             json.field("$identified_id", event.primary)

@@ -8,11 +8,16 @@ import MixpanelWire
 /// names the sequence at which the first page was read; every line is true as of that sequence or later.
 struct MappingQuery: Sendable {
     private let store: any Store
+    private let clock: ServerClock
 
-    init(store: any Store) { self.store = store }
+    init(store: any Store, clock: ServerClock) {
+        self.store = store
+        self.clock = clock
+    }
 
     func answer(_ query: QueryRequest) async throws -> StreamedReply {
-        try query.refuse("as_of", "after")
+        try query.refuse("after")
+        let asOf = try await query.pastSequence(of: store, clock: clock)
         let format: MappingPages.Format
         switch query.text("format") ?? "jsonl" {
         case "jsonl": format = .lines
@@ -21,12 +26,12 @@ struct MappingQuery: Sendable {
         }
         let project = query.project
         let sequence = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in
-            try snapshot.lastSequence(of: project)
+            if let asOf { asOf } else { try snapshot.lastSequence(of: project) }
         }
         return StreamedReply(
             contentType: format == .lines ? "application/jsonl; charset=utf-8" : "text/csv; charset=utf-8",
             headers: [("X-Selfsame-Sequence", String(sequence))],
-            pieces: MappingPages(store: store, project: project, format: format))
+            pieces: MappingPages(store: store, project: project, format: format, asOf: asOf))
     }
 }
 
@@ -42,6 +47,7 @@ private struct MappingPages: AsyncSequence, Sendable {
     let store: any Store
     let project: ProjectID
     let format: Format
+    let asOf: Int64?
 
     struct Iterator: AsyncIteratorProtocol {
         let pages: MappingPages
@@ -53,45 +59,55 @@ private struct MappingPages: AsyncSequence, Sendable {
                 hasBegun = true
                 return Array("distinct_id,canonical_id,since\r\n".utf8)
             }
-            let (from, pages) = (after, pages)
-            let (text, last) = try await pages.store.read {
-                (snapshot: any StoreSnapshot) throws(StoreError) -> ([UInt8], NodeKey?) in
-                try MappingPages.page(snapshot, pages.project, after: from, pages.format)
+            while true {
+                let (from, pages) = (after, pages)
+                let (text, last) = try await pages.store.read {
+                    (snapshot: any StoreSnapshot) throws(StoreError) -> ([UInt8], NodeKey?) in
+                    try pages.page(snapshot, after: from)
+                }
+                guard let last else { return nil }
+                after = last
+                if !text.isEmpty { return text }
             }
-            guard let last else { return nil }
-            after = last
-            return text
         }
     }
 
     func makeAsyncIterator() -> Iterator { Iterator(pages: self) }
 
-    private static func page(
-        _ snapshot: any StoreSnapshot, _ project: ProjectID, after: NodeKey, _ format: Format
+    private func page(
+        _ snapshot: any StoreSnapshot, after: NodeKey
     ) throws(StoreError) -> ([UInt8], NodeKey?) {
         let identity = snapshot.identity(of: project)
-        let nodes = try snapshot.nodes(in: project, after: after, limit: pageSize)
+        var past = PastIDs(identity, asOf: asOf)
+        let nodes = try snapshot.nodes(in: project, after: after, limit: Self.pageSize)
         var json = JSONBuilder()
         var text: [UInt8] = []
-        for node in nodes {
-            let canonical = try identity.canonicalNode(ofRoot: try identity.root(of: node)).id
-            let since = try identity.canonicalSince(of: node)
+        for node in nodes where node.firstSequence <= asOf ?? .max {
+            let canonical = try past.resolve(node).canonicalID
+            let since = try since(node, identity)
             switch format {
             case .lines:
                 json.object { json in
                     json.field("distinct_id", node.id)
                     json.field("canonical_id", canonical)
-                    json.field("since", since)
+                    if let since { json.field("since", since) } else { json.null("since") }
                 }
                 json.endLine()
             case .commaSeparated:
-                appendCell(node.id.bytes, to: &text)
+                Self.appendCell(node.id.bytes, to: &text)
                 text.append(UInt8(ascii: ","))
-                appendCell(canonical.bytes, to: &text)
-                text.append(contentsOf: ",\(since)\r\n".utf8)
+                Self.appendCell(canonical.bytes, to: &text)
+                text.append(contentsOf: ",\(since.map(String.init) ?? "")\r\n".utf8)
             }
         }
         return (format == .lines ? json.bytes : text, nodes.last?.key)
+    }
+
+    /// The sequence since which an id's canonical id is what it is; nil where it has changed after the sequence that is
+    /// asked for, for no row keeps when the former one began.
+    private func since(_ node: Node, _ identity: IdentityView) throws(StoreError) -> Int64? {
+        let since = try identity.canonicalSince(of: node)
+        return since <= asOf ?? .max ? since : nil
     }
 
     /// A cell of a CSV file, quoted where RFC 4180 asks for it.

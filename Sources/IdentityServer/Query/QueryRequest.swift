@@ -62,18 +62,26 @@ struct QueryRequest: Sendable {
     }
 
     /// The one id that a request must name.
-    func distinctID() throws(QueryFault) -> DistinctID {
-        guard let bytes = first("distinct_id") else { throw .badRequest("distinct_id must be given") }
-        return try checked(bytes)
-    }
+    func distinctID() throws(QueryFault) -> DistinctID { try distinctID("distinct_id") }
 
-    func checked(_ bytes: [UInt8]) throws(QueryFault) -> DistinctID {
+    /// The id with some bytes.
+    ///
+    /// - Throws: `QueryFault` where nothing can have that id.
+    static func checked(_ bytes: [UInt8]) throws(QueryFault) -> DistinctID {
         // The id of a Simplified project's device is what was sent, behind `$device:` (P 8-1).
         let limit = DistinctID.sizeLimitBytes + DeviceID.prefix.count
         guard !bytes.isEmpty, bytes.count <= limit else {
             throw .badRequest("a distinct_id must have 1 to \(limit) bytes")
         }
         return DistinctID(bytes)
+    }
+
+    /// The id that an option names.
+    ///
+    /// - Throws: `QueryFault` where it is absent, or where nothing can have that id.
+    func distinctID(_ name: String) throws(QueryFault) -> DistinctID {
+        guard let bytes = first(name) else { throw .badRequest("\(name) must be given") }
+        return try Self.checked(bytes)
     }
 
     /// Refuses an option that would change the answer's meaning and that this version does not know.

@@ -81,7 +81,7 @@ struct ProfileQuery: Sendable {
                 throw .badRequest("\(error)")
             }
         }
-        for id in ids ?? [] { _ = try query.checked(id.bytes) }
+        for id in ids ?? [] { _ = try QueryRequest.checked(id.bytes) }
         return ids
     }
 }

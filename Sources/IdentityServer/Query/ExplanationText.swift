@@ -1,0 +1,95 @@
+import IdentityEngine
+package import IdentityStore
+
+/// How an explanation is told.
+enum ExplanationText {
+    /// - Parameters:
+    ///   - explanation: what was found.
+    ///   - sequence: the last entry that counted.
+    ///   - rules: the project's rules.
+    /// - Returns: a JSON object.
+    static func json(_ explanation: Explanation, sequence: Int64, rules: MergeRules) -> [UInt8] {
+        var json = JSONBuilder()
+        json.object { json in
+            json.field("connected", explanation.path != nil)
+            json.array("ids") { json in
+                for (id, resolved) in zip([explanation.from, explanation.to], explanation.resolved) {
+                    json.object { json in
+                        json.field("distinct_id", id)
+                        json.field("canonical_id", resolved.canonicalID)
+                        json.field("cluster_size", resolved.clusterSize)
+                        json.field("known", resolved.isKnown)
+                    }
+                }
+            }
+            if let path = explanation.path {
+                json.array("path") { json in
+                    for step in path { write(step, to: &json) }
+                }
+            } else {
+                json.array("refusals") { json in
+                    for entry in explanation.refusals { LogRecordText.write(.entry(entry), to: &json) }
+                }
+                if let next = explanation.next { json.field("next", next) } else { json.null("next") }
+                json.array("would") { json in
+                    for trial in explanation.trials { write(trial, rules, to: &json) }
+                }
+            }
+            if let block = explanation.block {
+                json.object("block") { json in
+                    json.field("unmerge", block.sequence)
+                    json.field("hint", MergeRefusal.linkRevoked.hint)
+                }
+            } else {
+                json.null("block")
+            }
+            json.optional("hint", explanation.hint)
+            json.field("sequence", sequence)
+        }
+        return json.bytes
+    }
+
+    private static func write(_ step: Explanation.Step, to json: inout JSONBuilder) {
+        json.object { json in
+            json.field("sequence", step.link.sequence)
+            json.field("verb", step.link.verb.name)
+            json.field("from", step.from)
+            json.field("to", step.to)
+            json.optional("time", step.entry.map { Timestamp.text(milliseconds: $0.timeMilliseconds) })
+            if let entry = step.entry { LogRecordText.writeSource(entry.origin, to: &json) }
+        }
+    }
+
+    private static func write(_ trial: Explanation.Trial, _ rules: MergeRules, to json: inout JSONBuilder) {
+        var refusal: MergeRefusal?
+        if case .refused(let reason) = trial.outcome { refusal = reason }
+        json.object { json in
+            json.field("verb", trial.event.verb.name)
+            json.object("ids") { json in LogRecordText.writeIDs(trial.event, to: &json) }
+            json.field("outcome", trial.outcome.kind.rawValue)
+            json.optional("failure_reason", refusal?.failureReason)
+            json.optional("failure_description", trial.failureDescription(maxClusterSize: rules.maxClusterSize))
+            json.optional("hint", refusal?.hint)
+        }
+    }
+}
+
+extension Explanation {
+    /// Why two ids are two, in plain words; nil where they are one.
+    package var hint: String? {
+        if path != nil { return nil }
+        if block != nil {
+            return "An unmerge parted these two on purpose, and $identify and $create_alias may not join them again."
+        }
+        let unknown = zip([from, to], resolved).filter { !$1.isKnown }.map { "\($0.0)" }
+        if !unknown.isEmpty {
+            return "\(unknown.joined(separator: " and ")) took part in no identity operation: no $identify, "
+                + "$create_alias or $merge that names it was ever received."
+        }
+        if refusals.isEmpty {
+            return "Both took part in identity operations, but no chain of links leads from one to the other, "
+                + "and nothing that names them was refused."
+        }
+        return "No chain of links leads from one to the other. The refusals say what was tried and why it failed."
+    }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import IdentityEngine
+
+/// The fields of a request's body that is one JSON object.
+///
+/// A field that nobody asks for is refused: where something is to be changed, a name with a slip in it must not be
+/// taken for nothing.
+struct RequestFields {
+    private var values: [String: Value]
+    private var asked: Set<String> = []
+
+    private enum Value: Decodable {
+        case text(String)
+        case number(Int64)
+        case flag(Bool)
+        case list([Value])
+        case null
+        case other
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if container.decodeNil() {
+                self = .null
+            } else if let flag = try? container.decode(Bool.self) {
+                self = .flag(flag)
+            } else if let number = try? container.decode(Int64.self) {
+                self = .number(number)
+            } else if let text = try? container.decode(String.self) {
+                self = .text(text)
+            } else if let list = try? container.decode([Value].self) {
+                self = .list(list)
+            } else {
+                self = .other
+            }
+        }
+    }
+
+    /// The fields of a body.
+    ///
+    /// - Parameter body: the bytes; none at all are an object without fields.
+    /// - Throws: `QueryFault` where it is no JSON object.
+    init(_ body: [UInt8]) throws(QueryFault) {
+        if body.isEmpty {
+            values = [:]
+            return
+        }
+        guard let values = try? JSONDecoder().decode([String: Value].self, from: Data(body)) else {
+            throw .badRequest("the body must be a JSON object")
+        }
+        self.values = values.filter { if case .null = $0.value { false } else { true } }
+    }
+
+    /// Whether a field is there, and not null.
+    func has(_ name: String) -> Bool { values[name] != nil }
+
+    /// A sequence; nil where the field is absent.
+    mutating func sequence(_ name: String) throws(QueryFault) -> Int64? {
+        guard let value = take(name) else { return nil }
+        guard case .number(let number) = value, number > 0 else {
+            throw .badRequest("\(name) must be a sequence: a number from 1")
+        }
+        return number
+    }
+
+    /// `true` or `false`; false where the field is absent.
+    mutating func flag(_ name: String) throws(QueryFault) -> Bool {
+        guard let value = take(name) else { return false }
+        guard case .flag(let flag) = value else { throw .badRequest("\(name) must be true or false") }
+        return flag
+    }
+
+    /// A text; nil where the field is absent.
+    mutating func text(_ name: String) throws(QueryFault) -> String? {
+        guard let value = take(name) else { return nil }
+        guard case .text(let text) = value else { throw .badRequest("\(name) must be a string") }
+        return text
+    }
+
+    /// An id, which may be written as a number; nil where the field is absent.
+    mutating func distinctID(_ name: String) throws(QueryFault) -> DistinctID? {
+        try take(name).map { value throws(QueryFault) in try Self.id(value, name) }
+    }
+
+    /// A list of ids; nil where the field is absent.
+    mutating func distinctIDs(_ name: String) throws(QueryFault) -> [DistinctID]? {
+        guard let value = take(name) else { return nil }
+        guard case .list(let values) = value else { throw .badRequest("\(name) must be an array of ids") }
+        return try values.map { value throws(QueryFault) in try Self.id(value, name) }
+    }
+
+    /// Refuses what nobody asked for.
+    func finish() throws(QueryFault) {
+        guard let unknown = values.keys.filter({ !asked.contains($0) }).min() else { return }
+        throw .badRequest(
+            "\(unknown.prefix(40)) is no field of this request; allowed are \(asked.sorted().joined(separator: ", "))")
+    }
+
+    private mutating func take(_ name: String) -> Value? {
+        asked.insert(name)
+        return values[name]
+    }
+
+    private static func id(_ value: Value, _ name: String) throws(QueryFault) -> DistinctID {
+        let text: String
+        switch value {
+        case .text(let sent): text = sent
+        case .number(let number): text = String(number)
+        default: throw .badRequest("\(name) must be a string")
+        }
+        return try QueryRequest.checked(Array(text.utf8))
+    }
+}

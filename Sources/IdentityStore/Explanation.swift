@@ -1,0 +1,156 @@
+package import IdentityEngine
+
+/// Why two ids are one someone, or why they are two.
+package struct Explanation: Hashable, Sendable {
+    /// A link of a chain, with its ends by name and the entry that made it.
+    package struct Step: Hashable, Sendable {
+        package let link: Link
+        package let from: DistinctID
+        package let to: DistinctID
+        /// Nil only where a deletion took it.
+        package let entry: LogEntry?
+    }
+
+    /// What a statement about the two would come to, if it were made now.
+    package struct Trial: Hashable, Sendable {
+        package let event: IdentityEvent
+        package let outcome: MergeOutcome
+        /// Ids in the cluster then; where refused for size, ids that it would have had.
+        package let clusterSize: Int
+
+        /// The text of `$failure_description`, under a limit of size; nil where nothing would be refused.
+        package func failureDescription(maxClusterSize: Int) -> String? {
+            guard case .refused(let refusal) = outcome else { return nil }
+            return refusal.failureDescription(of: event, clusterSize: clusterSize, maxClusterSize: maxClusterSize)
+        }
+    }
+
+    package let from: DistinctID
+    package let to: DistinctID
+    /// What each of the two resolves to.
+    package let resolved: [ResolvedID]
+    /// The shortest chain of links between them, none for one and the same id; nil where they are two.
+    package let path: [Step]?
+    /// Every refused operation that names one of them, in order; only where they are two.
+    package let refusals: [LogEntry]
+    /// Where to go on where there are more refusals: the sequence of the last one.
+    package let next: Int64?
+    /// The unmerge that parted them on purpose, while its block stands.
+    package let block: Block?
+    /// What would join them now, and what would not; only where they are two, and not of the past.
+    package let trials: [Trial]
+}
+
+extension StoreSnapshot {
+    /// Explains two ids.
+    ///
+    /// - Parameters:
+    ///   - from: one id.
+    ///   - to: the other.
+    ///   - project: the project.
+    ///   - rules: the project's rules.
+    ///   - sequence: the last entry that counts; nil for now.
+    ///   - after: only refusals after this sequence.
+    ///   - limit: the most refusals.
+    /// - Returns: the explanation.
+    /// - Throws: `StoreError`.
+    package func explanation(
+        from: DistinctID, to: DistinctID, in project: ProjectID, by rules: MergeRules, asOf sequence: Int64?,
+        refusalsAfter after: Int64, limit: Int
+    ) throws(StoreError) -> Explanation {
+        let identity = identity(of: project)
+        let asOf = sequence ?? .max
+        let resolved = [try identity.resolve(from, asOf: asOf), try identity.resolve(to, asOf: asOf)]
+        let path = try chain(from: from, to: to, in: project, asOf: asOf)
+        var refusals: [LogEntry] = []
+        if path == nil {
+            for id in [from, to] {
+                let query = LogQuery(after: after, limit: limit + 1, distinctID: id, outcomes: [.refused])
+                refusals += try logEntries(query, in: project).lazy.filter { $0.sequence <= asOf }
+            }
+            refusals = Dictionary(grouping: refusals, by: \.sequence).values.map { $0[0] }
+            refusals.sort { $0.sequence < $1.sequence }
+        }
+        let nodes = (try node(for: from, in: project), try node(for: to, in: project))
+        var block: Block?
+        if case (let first?, let second?) = nodes, sequence == nil {
+            block = try self.block(of: NodePair(first.key, second.key), in: project)
+        }
+        let isNow = sequence == nil && path == nil
+        return Explanation(
+            from: from, to: to, resolved: resolved, path: path, refusals: Array(refusals.prefix(limit)),
+            next: refusals.count > limit ? refusals[limit - 1].sequence : nil, block: block,
+            trials: isNow ? try trials(from, to, in: project, by: rules) : [])
+    }
+
+    private func chain(
+        from: DistinctID, to: DistinctID, in project: ProjectID, asOf sequence: Int64
+    ) throws(StoreError) -> [Explanation.Step]? {
+        if from == to { return [] }
+        let identity = identity(of: project)
+        guard let start = try node(for: from, in: project), let end = try node(for: to, in: project),
+            start.firstSequence <= sequence, end.firstSequence <= sequence,
+            // Where both were always in clusters of their own, no link need be followed.
+            try identity.canonicalNode(of: start, asOf: sequence).key
+                == identity.canonicalNode(of: end, asOf: sequence).key,
+            let links = try identity.shortestChain(from: start.key, to: end.key, asOf: sequence)
+        else { return nil }
+        var steps: [Explanation.Step] = []
+        for link in links {
+            steps.append(
+                Explanation.Step(
+                    link: link, from: try identity.node(link.from)?.id ?? DistinctID([]),
+                    to: try identity.node(link.to)?.id ?? DistinctID([]),
+                    entry: try logEntry(link.sequence, in: project)))
+        }
+        return steps
+    }
+
+    /// Decides what could be said of the two, each on a copy of what is there.
+    private func trials(
+        _ from: DistinctID, _ to: DistinctID, in project: ProjectID, by rules: MergeRules
+    ) throws(StoreError) -> [Explanation.Trial] {
+        var index = IdentityIndex()
+        var keys: [NodeKey] = []
+        for id in [from, to] {
+            guard let node = try node(for: id, in: project) else { continue }
+            keys.append(node.key)
+            for node in try identity(of: project).path(of: node) { index.admit(node) }
+        }
+        index.nextKey = .max - 2
+        if keys.count == 2, try block(of: NodePair(keys[0], keys[1]), in: project) != nil {
+            index.admit(blockedPair: keys[0], keys[1])
+        }
+        return Explanation.statements(from, to, system: rules.system).map { event in
+            var copy = index
+            let decision = copy.decide(event, by: rules, sequence: .max >> 2, timeMilliseconds: 0)
+            return Explanation.Trial(event: event, outcome: decision.outcome, clusterSize: decision.clusterSize)
+        }
+    }
+}
+
+extension Explanation {
+    /// What can be said of two ids in a project.
+    fileprivate static func statements(
+        _ a: DistinctID, _ b: DistinctID, system: IdentitySystem
+    ) -> [IdentityEvent] {
+        func event(_ verb: Verb, _ primary: DistinctID, _ secondary: DistinctID) -> IdentityEvent {
+            IdentityEvent(verb: verb, primary: primary, secondary: secondary)
+        }
+        switch system {
+        case .original:
+            return [event(.identify, b, a), event(.identify, a, b), event(.alias, b, a), event(.merge, a, b)]
+        case .simplified:
+            return [event(.device, b, a), event(.device, a, b)].filter { event in
+                event.secondary.isDevice && !event.primary.isDevice
+            }
+        case .legacy:
+            return [event(.alias, b, a), event(.alias, a, b)]
+        }
+    }
+}
+
+extension DistinctID {
+    /// Whether the id is one of a Simplified project's devices (P 8-1).
+    fileprivate var isDevice: Bool { bytes.starts(with: "$device:".utf8) }
+}

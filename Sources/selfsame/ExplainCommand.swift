@@ -1,0 +1,100 @@
+import ArgumentParser
+import IdentityEngine
+import IdentityServer
+import IdentityStore
+
+/// `selfsame explain`.
+struct ExplainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Show why two ids are one someone, or why they are two.",
+        discussion: """
+            Where they are one: the shortest chain of links between them, as a tree, each link with its number, time \
+            and sender. Where they are two: every refused operation that names one of them, what to do about it, and \
+            what would join them now.
+
+            EXAMPLES
+              selfsame explain user-1 4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e
+              selfsame explain user-1 user-2 --as-of 2026-01-31T12:00:00Z
+            """)
+
+    /// The most refusals that are written.
+    private static let refusalLimit = 50
+
+    @Argument(help: ArgumentHelp("One id.", valueName: "id"))
+    var first: String
+
+    @Argument(help: ArgumentHelp("The other.", valueName: "id"))
+    var second: String
+
+    @OptionGroup var moment: MomentOption
+    @OptionGroup var project: ProjectOption
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        let directory = try store.open()
+        let project = try await directory.project(project.project)
+        let asOf = try await moment.sequence(in: project, of: directory.store)
+        let (from, to) = (DistinctID(first), DistinctID(second))
+        let explanation = try await directory.store.read {
+            (snapshot: any StoreSnapshot) throws(StoreError) -> Explanation in
+            try snapshot.explanation(
+                from: from, to: to, in: project.id, by: project.rules, asOf: asOf, refusalsAfter: 0,
+                limit: Self.refusalLimit)
+        }
+        try await directory.store.close()
+        if let path = explanation.path { writeTree(path, explanation) } else { writeRefusals(explanation, project) }
+    }
+
+    private func writeTree(_ path: [Explanation.Step], _ explanation: Explanation) {
+        Console.write("one: \(explanation.resolved[0].canonicalID)")
+        Console.write("\(explanation.from)")
+        var current = explanation.from
+        for (depth, step) in path.enumerated() {
+            let indent = String(repeating: "   ", count: depth)
+            let other = step.from == current ? step.to : step.from
+            let role = step.from == current ? "of" : "for"
+            Console.write("\(indent)└─ \(ExplanationLine.text(of: step, role: role))")
+            Console.write("\(indent)   \(other)")
+            current = other
+        }
+        if let block = explanation.block {
+            Console.write("The unmerge \(block.sequence) parted these two; other links join them all the same.")
+        }
+    }
+
+    private func writeRefusals(_ explanation: Explanation, _ project: ProjectRecord) {
+        let names = explanation.resolved.map { "\($0.canonicalID) (\($0.clusterSize))" }
+        Console.write("two: \(names.joined(separator: ", "))")
+        if let hint = explanation.hint { Console.write(hint) }
+        for entry in explanation.refusals { Console.write(ExplanationLine.text(of: entry)) }
+        if explanation.next != nil { Console.write("… and more refusals: /identity/explain shows all") }
+        for trial in explanation.trials {
+            let description =
+                trial.failureDescription(maxClusterSize: project.rules.maxClusterSize).map { ": \($0)" } ?? ""
+            Console.write(
+                "\(trial.event.verb.name) of \(trial.event.secondary) for \(trial.event.primary) now would be "
+                    + "\(trial.outcome.kind.rawValue)\(description)")
+        }
+    }
+}
+
+/// As of when a command looks at who is who.
+struct MomentOption: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Who was who at this sequence, or at this time (2026-01-31T12:00:00Z).", valueName: "moment"))
+    var asOf: String?
+
+    /// The last sequence that counts; nil for now.
+    func sequence(in project: ProjectRecord, of store: any Store) async throws -> Int64? {
+        guard let asOf else { return nil }
+        do {
+            return try await PastMoment(asOf).sequence(
+                in: project, of: store, nowMilliseconds: ServerClock().nowMilliseconds)
+        } catch let fault as PastMoment.Fault {
+            throw ConfigurationError(fault.description)
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import ArgumentParser
+import IdentityEngine
+import IdentityServer
+import IdentityStore
+
+/// `selfsame unmerge`.
+struct UnmergeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unmerge",
+        abstract: "Take back one link, or every link of an id.",
+        discussion: """
+            The clusters afterwards are what the remaining links make of them: what came later stays, events and \
+            profiles are seen under their own ids at once, and ids that other links keep together stay together. \
+            `selfsame explain A B` and /identity/cluster show links with their numbers.
+
+            The two ids of a link that is parted are blocked: an SDK that repeats its $identify for them joins nothing \
+            (errLinkRevoked). `--keep-apart none` leaves that out. `selfsame restore` undoes an unmerge.
+
+            EXAMPLES
+              selfsame unmerge --link 17 --preview
+              selfsame unmerge --link 17
+              selfsame unmerge --id user-1
+            """)
+
+    @Option(name: .long, help: ArgumentHelp("The link to take back, by its sequence.", valueName: "sequence"))
+    var link: Int64?
+
+    @Option(name: .long, help: ArgumentHelp("The id whose links to take back.", valueName: "id"))
+    var id: String?
+
+    @Option(name: .long, help: "Whether parted pairs are blocked: pair or none.")
+    var keepApart: KeepApart = .pair
+
+    @Flag(name: .long, help: "Show what would happen, and change nothing.")
+    var preview = false
+
+    @OptionGroup var project: ProjectOption
+    @OptionGroup var store: StoreOptions
+
+    enum KeepApart: String, ExpressibleByArgument, CaseIterable {
+        case pair
+        case none
+    }
+
+    func run() async throws {
+        let request: AmendmentRequest
+        switch (link, id) {
+        case (let link?, nil): request = .unmergeLink(link, keepsApart: keepApart == .pair)
+        case (nil, let id?): request = .unmergeID(DistinctID(id), keepsApart: keepApart == .pair)
+        default: throw ValidationError("Give either --link or --id.")
+        }
+        try await AmendmentConsole.run(request, store, project, endpoint: .unmerge, isPreview: preview)
+    }
+}
+
+/// `selfsame restore`.
+struct RestoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Undo an unmerge.",
+        discussion: """
+            The links that the unmerge took back count again, and its blocks are lifted. An unmerge can be undone once.
+
+            EXAMPLE
+              selfsame restore 18
+            """)
+
+    @Argument(help: ArgumentHelp("The unmerge, by its sequence.", valueName: "sequence"))
+    var unmerge: Int64
+
+    @Flag(name: .long, help: "Show what would happen, and change nothing.")
+    var preview = false
+
+    @OptionGroup var project: ProjectOption
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await AmendmentConsole.run(.restore(unmerge), store, project, endpoint: .restore, isPreview: preview)
+    }
+}
+
+/// `selfsame blocks`.
+struct BlocksCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "blocks",
+        abstract: "List the pairs that unmerges parted, or lift the block of one.",
+        discussion: """
+            One line each: the two ids, and the sequence of the unmerge, with tabs between.
+
+            EXAMPLES
+              selfsame blocks
+              selfsame blocks --lift user-1 4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e
+            """)
+
+    @Flag(name: .long, help: "Lift the block of the two ids.")
+    var lift = false
+
+    @Argument(help: ArgumentHelp("The two ids, with --lift.", valueName: "id"))
+    var ids: [String] = []
+
+    @OptionGroup var project: ProjectOption
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if lift != (ids.count == 2) || !lift && !ids.isEmpty {
+            throw ValidationError("Give two ids with --lift, and none without.")
+        }
+    }
+
+    func run() async throws {
+        if lift {
+            let request = AmendmentRequest.unblock(DistinctID(ids[0]), DistinctID(ids[1]))
+            return try await AmendmentConsole.run(request, store, project, endpoint: .blocks, isPreview: false)
+        }
+        let directory = try store.open()
+        let project = try await directory.project(project.project)
+        var last: NodePair?
+        while true {
+            let after = last
+            let (lines, end) = try await directory.store.read {
+                (snapshot: any StoreSnapshot) throws(StoreError) -> ([String], NodePair?) in
+                let identity = snapshot.identity(of: project.id)
+                var lines: [String] = []
+                let blocks = try snapshot.blocks(in: project.id, after: after, limit: 1000)
+                for block in blocks {
+                    let ids = [try identity.node(block.pair.low)?.id, try identity.node(block.pair.high)?.id]
+                    lines.append(
+                        (ids.map { "\($0 ?? DistinctID([]))" } + ["\(block.sequence)"]).joined(separator: "\t"))
+                }
+                return (lines, blocks.last?.pair)
+            }
+            for line in lines { Console.write(line) }
+            guard let end else { break }
+            last = end
+        }
+        try await directory.store.close()
+    }
+}
+
+/// What commands that change links have in common.
+enum AmendmentConsole {
+    /// The most ids of a list that are written.
+    private static let listLimit = 20
+
+    static func run(
+        _ request: AmendmentRequest, _ options: StoreOptions, _ named: ProjectOption, endpoint: EventBatch.Endpoint,
+        isPreview: Bool
+    ) async throws {
+        let directory = try options.open()
+        let project = try await directory.project(named.project)
+        let (now, origin) = (
+            ServerClock().nowMilliseconds, EventBatch.Origin(endpoint: endpoint, principal: "command")
+        )
+        let result: Result<AmendmentReport, AmendmentRefusal>
+        if isPreview {
+            result = try await directory.store.read {
+                (snapshot: any StoreSnapshot) throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> in
+                try snapshot.plan(
+                    request, in: project.id, system: project.rules.system, origin: origin, nowMilliseconds: now
+                ).map(\.report)
+            }
+        } else {
+            result = try await directory.store.amend(
+                request, in: project.id, by: project.rules, origin: origin, nowMilliseconds: now)
+        }
+        try await directory.store.close()
+        switch result {
+        case .failure(let refusal): throw ConfigurationError(refusal.description)
+        case .success(let report): write(report, isPreview: isPreview)
+        }
+    }
+
+    private static func write(_ report: AmendmentReport, isPreview: Bool) {
+        let verb = report.entry.amendment.verb.name
+        Console.write(
+            isPreview
+                ? "\(verb), a preview: nothing is changed" : "\(verb) done, as sequence \(report.entry.sequence)")
+        for link in report.links.prefix(listLimit) {
+            Console.write("link    \(link.link.sequence) \(link.link.verb.name): \(link.from) -> \(link.to)")
+        }
+        for cluster in report.before.prefix(listLimit) { Console.write("before  \(text(of: cluster))") }
+        for cluster in report.after.prefix(listLimit) { Console.write("after   \(text(of: cluster))") }
+        for moved in report.moved.prefix(listLimit) {
+            Console.write("moved   \(moved.id): \(moved.from) -> \(moved.to)")
+        }
+        for link in report.stayingTogether.prefix(listLimit) {
+            Console.write("stay together through other links: \(link.from), \(link.to)")
+        }
+        let word = report.entry.amendment.verb == .unmerge ? "blocked" : "unblocked"
+        for pair in report.blocks.prefix(listLimit) {
+            Console.write("\(word) \(pair.map { "\($0)" }.joined(separator: ", "))")
+        }
+        let longest = max(report.links.count, report.before.count, report.after.count, report.moved.count)
+        if longest > listLimit { Console.write("… and more: /identity/unmerge shows up to 1,000 of each") }
+    }
+
+    private static func text(of cluster: AmendmentReport.Cluster) -> String {
+        let others = cluster.members.filter { $0 != cluster.canonicalID }
+        let shown = ([cluster.canonicalID] + others).prefix(listLimit).map { "\($0)" }
+        let rest = cluster.members.count - shown.count
+        return shown.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
+    }
+}
