@@ -1,0 +1,147 @@
+"""Why two ids are one, or two: /identity/explain and `selfsame explain`, on both stores."""
+
+import pytest
+from conftest import FIXTURE, ORIGINAL, Project, basic, command
+
+SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
+LEGACY = Project(1003, "0000000000000000000000000000cccc", "5ec0000000000000000000000000cccc")
+A1, A2, A3 = (f"aaaaaaaa-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def running(request, server, data):
+    data = data if request.param == "sqlite" else None
+    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
+
+
+def send(server, *records):
+    for record in records:
+        answer = server.import_([record]) if record["event"] == "$merge" else server.track([record])
+        assert answer.status == 200, answer
+
+
+def explain(server, one, other, **query):
+    answer = server.read("/identity/explain", **{"from": one, "to": other}, **query)
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def steps(explained):
+    return [(step["sequence"], step["verb"], step["from"], step["to"]) for step in explained["path"]]
+
+
+def test_the_shortest_chain(running):
+    send(
+        running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2), ORIGINAL.alias("x", A2),
+        ORIGINAL.merge("x", "y"), ORIGINAL.merge(A1, "x"))
+    found = explain(running, A1, "y")
+    assert found["connected"] and found["sequence"] == 5 and found["block"] is None and found["hint"] is None
+    assert steps(found) == [(5, "$merge", "x", A1), (4, "$merge", "y", "x")]
+    assert [step["source"] for step in found["path"]] == [{"endpoint": "/import", "principal": "secret"}] * 2
+    assert all(step["time"].endswith("Z") for step in found["path"])
+    assert steps(explain(running, "y", A1)) == [(4, "$merge", "y", "x"), (5, "$merge", "x", A1)]
+    assert [one["canonical_id"] for one in found["ids"]] == ["U1", "U1"]
+    assert explain(running, "y", "y")["path"] == [] and explain(running, "nobody", "nobody")["connected"]
+    # Before the link that made it short, the chain was long.
+    assert [step[0] for step in steps(explain(running, A1, "y", as_of=4))] == [1, 2, 3, 4]
+    assert not explain(running, A1, "y", as_of=3)["connected"]
+
+
+def test_every_refusal_that_names_either_with_a_hint(running):
+    send(
+        running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A1), ORIGINAL.identify("U2", "plain"),
+        ORIGINAL.identify("U3", A1), ORIGINAL.identify("U2", "U2"), ORIGINAL.alias("x", "U1"), ORIGINAL.alias("x", "U2"))
+    found = explain(running, A1, "U2")
+    assert not found["connected"] and found["next"] is None
+    assert [(one["sequence"], one["failure_reason"]) for one in found["refusals"]] == [
+        (2, "errAnonDistinctIdAssignedAlready"), (3, "errAnonDistinctIdNonGUIDForm"),
+        (4, "errAnonDistinctIdAssignedAlready"), (5, "errSameIDs"), (7, "errAliasAlreadyExists")]
+    assert all(one["hint"].endswith(".") and one["failure_description"] for one in found["refusals"])
+    assert "refusals say" in found["hint"]
+    would = {(one["verb"], tuple(one["ids"].items()) if one["verb"] != "$merge" else ()): one for one in found["would"]}
+    identify = would["$identify", (("$identified_id", "U2"), ("$anon_id", A1))]
+    assert identify["failure_reason"] == "errAnonDistinctIdAssignedAlready" and identify["hint"]
+    assert would["$merge", ()]["outcome"] == "merged"
+    first = explain(running, A1, "U2", limit=2)
+    assert len(first["refusals"]) == 2 and first["next"] == 3
+    assert len(explain(running, A1, "U2", limit=2, after=3)["refusals"]) == 2
+    assert [one["sequence"] for one in explain(running, A1, "U2", as_of=3)["refusals"]] == [2, 3]
+    assert running.log() and len(running.log()) == 7, "explaining is no operation"
+
+
+def test_what_it_says_would_happen_happens(running):
+    send(running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2))
+    for one in explain(running, "U1", A2)["would"]:
+        assert running.request("POST", "/sandbox/reset").status == 200
+        send(running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2))
+        if one["verb"] == "$identify":
+            send(running, ORIGINAL.identify(one["ids"]["$identified_id"], one["ids"]["$anon_id"]))
+        elif one["verb"] == "$create_alias":
+            send(running, ORIGINAL.alias(one["ids"]["alias"], one["ids"]["distinct_id"]))
+        else:
+            send(running, ORIGINAL.merge(*one["ids"]["$distinct_ids"]))
+        entry = running.log()[-1]
+        assert (entry["outcome"], entry["failure_reason"]) == (one["outcome"], one["failure_reason"])
+
+
+def test_a_parted_pair_is_told_and_so_is_what_joins_it_all_the_same(running):
+    send(running, ORIGINAL.identify("U1", A1))
+    import json
+    running.request("POST", "/identity/unmerge", json.dumps({"link": 1}), basic(ORIGINAL.secret))
+    send(running, ORIGINAL.identify("U1", A1))
+    found = explain(running, "U1", A1)
+    assert found["block"]["unmerge"] == 2 and "on purpose" in found["hint"]
+    assert [one["failure_reason"] for one in found["refusals"]] == ["errLinkRevoked"]
+    send(running, ORIGINAL.merge("U1", "z"), ORIGINAL.merge("z", A1))
+    found = explain(running, "U1", A1)
+    assert found["connected"] and found["block"]["unmerge"] == 2 and len(found["path"]) == 2
+    assert explain(running, "U1", A1, as_of=1)["path"][0]["sequence"] == 1
+    assert not explain(running, "U1", A1, as_of=2)["connected"]
+
+
+def test_ids_that_nobody_named(running):
+    send(running, ORIGINAL.identify("U1", A1))
+    found = explain(running, "U1", "nobody")
+    assert not found["connected"] and found["refusals"] == []
+    assert [one["known"] for one in found["ids"]] == [True, False]
+    assert found["hint"].startswith("nobody took part in no identity operation")
+
+
+def test_a_simplified_device_that_belongs_to_another(running):
+    running.project = SIMPLIFIED
+    send(running, SIMPLIFIED.event("Clicked", "", **{"$device_id": "d", "$user_id": "U1"}))
+    assert explain(running, "$device:d", "U1")["path"][0]["verb"] == "device"
+    found = explain(running, "$device:d", "U2")
+    assert [(one["verb"], one["failure_reason"]) for one in found["would"]] == [
+        ("device", "errAnonDistinctIdAssignedAlready")]
+
+
+def test_a_legacy_alias(running):
+    running.project = LEGACY
+    send(running, LEGACY.alias("x", "U1"), LEGACY.alias("x", "U2"))
+    assert steps(explain(running, "x", "U1")) == [(1, "$create_alias", "x", "U1")]
+    assert [one["failure_reason"] for one in explain(running, "x", "U2")["refusals"]] == ["errAliasAlreadyExists"]
+
+
+@pytest.mark.parametrize("query, says", [
+    ({"from": "a"}, "to must be given"), ({"to": "a"}, "from must be given"), ({"from": "", "to": "b"}, "1 to"),
+    ({"from": "a", "to": "b", "limit": 0}, "limit"), ({"from": "a", "to": "b", "as_of": "x"}, "as_of is"),
+])
+def test_bad_requests(running, query, says):
+    answer = running.read("/identity/explain", **query)
+    assert answer.status == 400 and says in answer.json["error"], answer
+    assert running.request("GET", "/identity/explain", query=query).status == 401
+
+
+def test_the_command_draws_a_tree(server, data):
+    running = server(data=data)
+    project = running.project
+    send(running, project.identify("U1", A1), project.identify("U1", A2), project.identify("U2", A1))
+    lines = command("explain", A1, A2, "--data", data).splitlines()
+    assert [lines[0], lines[1], lines[3], lines[5]] == ["one: U1", A1, "   U1", f"      {A2}"]
+    assert lines[2].startswith("└─ $identify of · link 1 · ") and lines[2].endswith(" · /track, token")
+    assert lines[4].startswith("   └─ $identify for · link 2 · ")
+    lines = command("explain", A1, "U2", "--data", data).splitlines()
+    assert lines[0] == "two: U1 (3), U2 (1)"
+    assert any("errAnonDistinctIdAssignedAlready" in line for line in lines)
+    assert any(line.startswith("$merge of") and line.endswith("would be merged") for line in lines)
