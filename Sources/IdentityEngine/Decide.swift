@@ -10,6 +10,14 @@ package struct Decision: Hashable, Sendable {
     /// What a Simplified event repeats is not (P 8-3), nor a verb that has no function in the project's system.
     package let isLogged: Bool
 
+    /// Why a rule said no; nil where none did.
+    package var refusal: MergeRefusal? {
+        if case .refused(let refusal) = outcome { refusal } else { nil }
+    }
+
+    /// Why the device and the user of a Simplified event were not joined (P 8-3); nil elsewhere.
+    package var conflict: MergeRefusal? { isLogged ? nil : refusal }
+
     init(_ outcome: MergeOutcome, link: Link? = nil, clusterSize: Int = 0, isLogged: Bool = true) {
         self.outcome = outcome
         self.link = link

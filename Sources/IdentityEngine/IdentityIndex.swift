@@ -113,7 +113,8 @@ extension IdentityIndex {
 
     func node(at slot: Int) -> Node { nodes[slot] }
 
-    func hasActiveLink(_ statement: LinkStatement) -> Bool { activeLinks.contains(statement) }
+    /// Whether an active link that says this is loaded.
+    package func hasActiveLink(_ statement: LinkStatement) -> Bool { activeLinks.contains(statement) }
 
     func isBlocked(_ a: NodeKey, _ b: NodeKey) -> Bool {
         !blockedPairs.isEmpty && blockedPairs.contains(NodePair(a, b))

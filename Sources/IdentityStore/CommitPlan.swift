@@ -150,7 +150,13 @@ extension CommitPlan {
             var filedID: DistinctID?
             if projects[slot].rules.system == .legacy { filedID = mappedID(of: event, in: batch, slot: slot) }
             if event.verb != nil, let identity = batch.identityEvent(of: event) {
-                (sequence, conflict) = decide(identity, slot: slot, submission: submission, origin: batch.origin)
+                let verdict = decide(identity, slot: slot, origin: batch.origin)
+                results[submission].count(verdict.decision)
+                conflict = verdict.decision.conflict
+                if let entry = verdict.entry {
+                    sequence = entry.entry.sequence
+                    entries.append(entry)
+                }
             }
             rows.append(
                 EventRow(
@@ -187,35 +193,32 @@ extension CommitPlan {
             submission: submission, position: position, id: id, root: root.key, linkedSequence: root.linkedSequence)
     }
 
-    /// Decides one statement, and plans its entry if it is one of the log.
-    private mutating func decide(
-        _ event: IdentityEvent, slot: Int, submission: Int, origin: EventBatch.Origin
-    ) -> (sequence: Int64, conflict: MergeRefusal?) {
+    /// Decides one statement, and brings its project to the state after it.
+    ///
+    /// This is where every statement is decided, whether it is then stored or only previewed.
+    ///
+    /// - Parameters:
+    ///   - event: the statement, whose nodes, ways to their roots, links and blocks are loaded.
+    ///   - slot: the place of its project in `projects`.
+    ///   - origin: who sent it.
+    /// - Returns: the decision, and the log entry that it makes; nil where it is none of the log's.
+    package mutating func decide(
+        _ event: IdentityEvent, slot: Int, origin: EventBatch.Origin
+    ) -> (decision: Decision, entry: Entry?) {
         let rules = projects[slot].rules
         let sequence = projects[slot].lastSequence + 1
         let time = max(nowMilliseconds, projects[slot].lastEntryMilliseconds)
         projects[slot].index.nextKey = nextKey
         let decision = projects[slot].index.decide(event, by: rules, sequence: sequence, timeMilliseconds: time)
         nextKey = projects[slot].index.nextKey
-
-        guard decision.isLogged else {
-            guard case .refused(let refusal) = decision.outcome else { return (0, nil) }
-            results[submission].conflicts += 1
-            return (0, refusal)
-        }
-        switch decision.outcome {
-        case .merged: results[submission].merged += 1
-        case .unchanged: results[submission].unchanged += 1
-        case .refused: results[submission].refused += 1
-        }
+        guard decision.isLogged else { return (decision, nil) }
         projects[slot].lastSequence = sequence
         projects[slot].lastEntryMilliseconds = time
         let entry = LogEntry(
             sequence: sequence, timeMilliseconds: time, event: event, outcome: decision.outcome,
             hasLink: decision.link != nil, clusterSize: decision.clusterSize, maxClusterSize: rules.maxClusterSize,
             origin: origin)
-        entries.append(Entry(slot: slot, entry: entry, link: decision.link, nodes: nodes(of: event, slot: slot)))
-        return (sequence, nil)
+        return (decision, Entry(slot: slot, entry: entry, link: decision.link, nodes: nodes(of: event, slot: slot)))
     }
 
     private func nodes(of event: IdentityEvent, slot: Int) -> [NodeKey] {

@@ -131,6 +131,17 @@ package struct CommitResult: Hashable, Sendable {
     package var conflicts = 0
 
     package init() {}
+
+    /// Counts what was decided about one statement.
+    mutating func count(_ decision: Decision) {
+        if decision.conflict != nil { conflicts += 1 }
+        guard decision.isLogged else { return }
+        switch decision.outcome {
+        case .merged: merged += 1
+        case .unchanged: unchanged += 1
+        case .refused: refused += 1
+        }
+    }
 }
 
 /// Committed state at one moment.

@@ -105,7 +105,7 @@ struct StoreOracleTests {
 }
 
 /// All that reads tell of a project, generated hashes aside.
-private struct State {
+struct State: Equatable {
     var nodes: [Node] = []
     var log: [LogRecord] = []
     var blocks: [Block] = []
@@ -160,7 +160,7 @@ private struct State {
     }
 }
 
-private enum History {
+enum History {
     static let users = (0..<8).map { "U\($0)" }
     static let devices = (0..<10).map { anonymous($0) }
     static let ids: [DistinctID] = (users + devices).map { DistinctID($0) }
