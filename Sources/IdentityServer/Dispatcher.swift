@@ -14,6 +14,7 @@ package struct Dispatcher: Sendable {
     private let clock: ServerClock
     private let identityQueries: IdentityQueries
     private let mappingQuery: MappingQuery
+    private let previewQuery: PreviewQuery
     private let privacy: PrivacyRoutes
     private let amendments: AmendmentRoutes
     private let sandbox: SandboxRoutes?
@@ -39,6 +40,7 @@ package struct Dispatcher: Sendable {
         self.identityQueries = IdentityQueries(store: store, clock: clock)
         self.mappingQuery = MappingQuery(store: store, clock: clock)
         self.amendments = AmendmentRoutes(store: store, clock: clock)
+        self.previewQuery = PreviewQuery(store: store, clock: clock, limits: limits)
         self.privacy = PrivacyRoutes(
             store: store, directory: directory, clock: clock, worker: privacyWorker,
             taskLimit: configuration.privacy.taskLimit, isEncrypted: configuration.server.tls != nil)
@@ -66,6 +68,7 @@ package struct Dispatcher: Sendable {
         case unmerge
         case restore
         case blocks
+        case preview
         case export
         case profiles
         case account
@@ -90,7 +93,8 @@ package struct Dispatcher: Sendable {
     package func bodyUse(_ path: String, _ method: WireMethod) -> BodyUse {
         guard method != .get, method != .head else { return .ignored }
         switch route(path, method) {
-        case .track, .importing, .engage, .groups, .resolve, .profiles, .privacy, .sandbox, .unmerge, .restore, .blocks:
+        case .track, .importing, .engage, .groups, .resolve, .preview, .profiles, .privacy, .sandbox,
+            .unmerge, .restore, .blocks:
             return .kept
         case .client: return .discarded
         default: return .ignored
@@ -154,6 +158,7 @@ package struct Dispatcher: Sendable {
         case .restore: await query(request) { .whole(try await amendments.restore($0)) }
         case .blocks: await query(request) { .whole(try await amendments.blocks($0)) }
         case .mappings: await query(request) { try await stream(try await mappingQuery.answer($0)) }
+        case .preview: await caught { try await preview(request) }
         case .export: await query(request) { try await stream(try await exportStream($0)) }
         case .profiles: await query(request, readsBody: true) { try await profiles($0) }
         case .account: .whole(await AccountQuery(directory: directory).answer(request))
@@ -182,6 +187,7 @@ package struct Dispatcher: Sendable {
         case "/identity/restore": return method == .post ? .restore : .methodNotAllowed
         case "/identity/blocks": return isRead || method == .delete ? .blocks : .methodNotAllowed
         case "/identity/mappings": return isRead ? .mappings : .methodNotAllowed
+        case "/identity/preview": return method == .post ? .preview : .methodNotAllowed
         case "/api/2.0/export": return isRead ? .export : .methodNotAllowed
         case "/api/2.0/engage", "/api/query/engage": return isReadOrPost ? .profiles : .methodNotAllowed
         case "/api/app/me": return isRead ? .account : .methodNotAllowed
@@ -318,6 +324,17 @@ package struct Dispatcher: Sendable {
             contentType: "text/plain; charset=utf-8",
             headers: asOf.map { [("X-Selfsame-Sequence", String($0))] } ?? [], pieces: export)
         return try await plain.compressed(for: query.request)
+    }
+
+    /// The body and the options are read as those of /import, so that a request to it can be sent here as it is.
+    private func preview(_ request: WireRequest) async throws -> Reply {
+        let (options, payload) = Payload.decode(request, limits: limits)
+        let access = try await directory.access(
+            Credentials(authorization: request.authorization), projectID: options.projectIDText, host: request.host,
+            for: .reading)
+        try await waitForSequence(
+            QueryRequest(request: request, items: QueryItems(request.query), body: QueryBody(), access: access))
+        return .whole(try await previewQuery.answer(payload, strict: options.strict, access: access))
     }
 
     private func profiles(_ query: QueryRequest) async throws -> Reply {

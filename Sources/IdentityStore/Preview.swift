@@ -55,7 +55,7 @@ extension Preview {
         /// With those of a Simplified project that repeat what is known, and that no log has (P 8-3).
         package var unchanged: Int
         package var refused: Int
-        /// Simplified events whose device belongs to another user (P 8-3).
+        /// Simplified events whose device and user are not joined (P 8-3).
         package var conflicts: Int
 
         package init(merged: Int = 0, unchanged: Int = 0, refused: Int = 0, conflicts: Int = 0) {
@@ -213,11 +213,12 @@ extension Preview {
 
     /// A cluster that would be larger, or have another canonical id.
     package struct Change: Hashable, Sendable {
-        /// The clusters that it is made of, in the order in which the statements name them; not more than were asked
-        /// for. An id that the snapshot does not know is a cluster of its own.
+        /// The clusters that it is made of, in the order in which statements name them; no more than were asked for.
+        ///
+        /// An id that the snapshot does not know is a cluster of its own.
         package let before: [Summary]
         package let after: Summary
-        /// Its ids, in no order; not more than were asked for.
+        /// Its ids, in no order; no more than were asked for.
         package let members: [DistinctID]
         /// Whether there are more clusters before or more members than are here.
         package let isTruncated: Bool

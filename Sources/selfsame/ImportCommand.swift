@@ -19,13 +19,19 @@ struct ImportCommand: AsyncParsableCommand {
             Rejected records are named on standard error; the status is then 1. The data directory must not be in \
             use by a running server: send the file to its /import endpoint instead.
 
+            With --dry-run nothing is stored: what would become of the records is told instead, and a running server \
+            does not matter. All files are decided in order over one state of the store, whose sequence is told. \
+            Memory is taken for the ids that identity operations name, and the server keeps what it writes meanwhile \
+            beside its file until the dry run is over.
+
             EXAMPLES
               selfsame import events.ndjson
               selfsame import january.json.gz february.json.gz --project 1001
+              selfsame import --dry-run events.ndjson
             """)
 
     /// The most rejected records that are named one by one.
-    private static let namedRejectionLimit = 20
+    static let namedRejectionLimit = 20
 
     @Argument(help: ArgumentHelp("The files.", valueName: "file"))
     var files: [String]
@@ -33,10 +39,14 @@ struct ImportCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Take records without time.")
     var timeNow = false
 
+    @Flag(name: .long, help: "Tell what would happen, and store nothing.")
+    var dryRun = false
+
     @OptionGroup var project: ProjectOption
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
+        if dryRun { return try await runDry() }
         // Before the store is opened: a server that runs on it must not find another process there.
         let lock = try DataDirectoryLock(directory: store.directory().path)
         let directory = try store.open()

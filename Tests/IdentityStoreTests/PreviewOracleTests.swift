@@ -14,6 +14,13 @@ struct PreviewOracleTests {
         try await backend.withStore { store async throws in
             for round in 0..<40 {
                 let comment: Comment = "seed \(seed), round \(round)"
+                // Unmerges and restores between the batches, so that links are off and pairs are blocked.
+                for request in try await History.amendments(of: store, system, using: &random).prefix(1) {
+                    for store in [store, control] {
+                        _ = try await store.amend(
+                            request, in: project, by: rules, origin: .command, nowMilliseconds: 1_000)
+                    }
+                }
                 let batch = History.events(Int.random(in: 0...12, using: &random), system: system, using: &random)
                     .map { $0.in(project) }
                 let before = try await State(of: store, project)
@@ -72,12 +79,12 @@ private struct Told: Equatable {
     }
 
     /// A Simplified event that is no entry of the log.
-    init(_ position: Int, unloggedAbout event: IdentityEvent, isConflict: Bool, clusterSize: Int) {
+    init(_ position: Int, unloggedAbout event: IdentityEvent, conflict: MergeRefusal?, clusterSize: Int) {
         self.position = position
-        outcome = isConflict ? .refused(.anonymousAssignedAlready) : .unchanged
+        outcome = conflict.map { .refused($0) } ?? .unchanged
         isLogged = false
-        self.clusterSize = isConflict ? 0 : clusterSize
-        failureDescription = isConflict ? "$anon_distinct_id already identified: \(event.secondary)" : nil
+        self.clusterSize = conflict == nil ? clusterSize : 0
+        failureDescription = conflict?.failureDescription(of: event, clusterSize: 0, maxClusterSize: 0)
         joinedIdentified = []
     }
 }
@@ -93,8 +100,10 @@ extension Store {
             let size = try await read { snapshot throws(StoreError) in
                 try snapshot.identity(of: project).resolve(event.primary).clusterSize
             }
-            return Told(
-                position, unloggedAbout: event, isConflict: result.conflicts > 0, clusterSize: Int(size))
+            // What differs in every event of a history.
+            let stored = try #require(try await events().first { $0.text == sent.properties })
+            #expect(result.conflicts == (stored.conflict == nil ? 0 : 1))
+            return Told(position, unloggedAbout: event, conflict: stored.conflict, clusterSize: Int(size))
         }
         let sequence = try #require(result.lastSequences[project])
         let entry = try #require(

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import IdentityEngine
 import Testing
 
@@ -75,7 +74,10 @@ struct PreviewTests {
         try await backend.withStore { store async throws in
             try await store.commit(.device("$device:d", of: "ada"), by: simplified)
             let found = try await store.preview(
-                [.device("$device:d", of: "ada"), .device("$device:d", of: "grace"), .device("$device:e", of: "grace")],
+                [
+                    .device("$device:d", of: "ada"), .device("$device:d", of: "grace"),
+                    .device("$device:e", of: "grace"),
+                ],
                 by: MergeRules(system: .simplified))
             #expect(
                 found.statements.map(\.decision.outcome)
@@ -110,21 +112,23 @@ struct PreviewTests {
         }
     }
 
-    @Test func `a blocked pair is refused, until a merge lifts the block`() async throws {
-        try await withTemporaryDirectory { directory in
-            let path = directory + "/store.sqlite"
-            let first = try SQLiteStore(path: path)
-            try await first.commit(.merge("U", "x"), .merge(anonymous(1), "y"))
-            try await first.close()
-            let queue = try DatabaseQueue(path: path)
-            try await queue.write { try $0.execute(sql: "INSERT INTO block VALUES (1, 1, 3, 2)") }
-            try queue.close()
-            let store = try SQLiteStore(path: path)
-            let found = try await store.preview([
-                .identify("U", anonymous(1)), .merge("U", anonymous(1)), .alias("U", of: anonymous(1)),
-            ])
-            #expect(found.statements.map(\.decision.outcome) == [.refused(.linkRevoked), .merged, .unchanged])
-            try await store.close()
+    @Test(arguments: Backend.allCases)
+    func `a parted pair is refused, until a merge lifts the block`(_ backend: Backend) async throws {
+        try await backend.withStore { store async throws in
+            try await store.commit(.identify("U", anonymous(1)))
+            let parted = try await store.amend(
+                .unmergeLink(1, keepsApart: true), in: project, by: MergeRules(), origin: .command,
+                nowMilliseconds: 1_000)
+            _ = try parted.get()
+            let events: [Sent] = [.identify("U", anonymous(1)), .merge("U", anonymous(1)), .alias("U", of: anonymous(1))]
+            for _ in 0..<2 {
+                let found = try await store.preview(events)
+                #expect(found.sequence == 2)
+                #expect(found.statements.map(\.decision.outcome) == [.refused(.linkRevoked), .merged, .unchanged])
+                #expect(found.changes.map(\.before) == [[.of("U", 1), .of(anonymous(1), 1)]])
+            }
+            try await store.commit(events[1])
+            #expect(try await store.preview([events[0]]).statements.map(\.decision.outcome) == [.unchanged])
         }
     }
 

@@ -92,6 +92,27 @@ extension OpenAPI {
             }
           }
         },
+        "/identity/preview": {
+          "post": {
+            "tags": ["identity"], "operationId": "preview",
+              "summary": "What /import would make of the same body, with nothing stored.",
+            "parameters": [
+              {"$ref": "#/components/parameters/strict"}, {"$ref": "#/components/parameters/project_id"},
+              {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "requestBody": {"content": {
+              "application/json": {"schema": {"$ref": "#/components/schemas/Events"}},
+              "application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/Form"}},
+              "text/plain": {"schema": {"type": "string", "description": "JSON, or a JSON object a line."}}
+            }},
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "What would become of each record, and of clusters.", "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/Preview"}}}},
+              \#(queryResponses)
+            }
+          }
+        },
         "/identity/mappings": {
           "get": {
             "tags": ["identity"], "operationId": "mappings", "summary": "Every known id with its canonical id.",
