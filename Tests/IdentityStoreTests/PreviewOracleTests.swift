@@ -11,6 +11,7 @@ struct PreviewOracleTests {
         var random = SeededGenerator(seed: seed)
         let rules = MergeRules(system: system, maxClusterSize: system == .original ? 9 : 0)
         let control = MemoryStore(sizeLimitBytes: 1 << 30)
+        var outcomes: Set<OutcomeKind> = []
         try await backend.withStore { store async throws in
             for round in 0..<40 {
                 let comment: Comment = "seed \(seed), round \(round)"
@@ -36,6 +37,7 @@ struct PreviewOracleTests {
                         [EventBatch.of([sent])], by: [project: rules], nowMilliseconds: 1_000)
                 }
                 #expect(previewed.statements.map { Told($0) } == expected, comment)
+                outcomes.formUnion(expected.map(\.outcome.kind))
                 let after = try await Clusters(of: store)
                 #expect(previewed.changes.count == previewed.changeCount, comment)
                 #expect(Set(previewed.changes.map { Changed($0) }) == clusters.changes(to: after), comment)
@@ -47,6 +49,7 @@ struct PreviewOracleTests {
             // Nothing that previews did shows: the same commits without them made the same nodes, under the same keys.
             let (found, expected) = (try await State(of: store, project), try await State(of: control, project))
             #expect(found == expected, "seed \(seed)")
+            #expect(outcomes.count == 3, "seed \(seed) is a poor history")
         }
     }
 }

@@ -120,7 +120,9 @@ struct PreviewTests {
                 .unmergeLink(1, keepsApart: true), in: project, by: MergeRules(), origin: .command,
                 nowMilliseconds: 1_000)
             _ = try parted.get()
-            let events: [Sent] = [.identify("U", anonymous(1)), .merge("U", anonymous(1)), .alias("U", of: anonymous(1))]
+            let events: [Sent] = [
+                .identify("U", anonymous(1)), .merge("U", anonymous(1)), .alias("U", of: anonymous(1)),
+            ]
             for _ in 0..<2 {
                 let found = try await store.preview(events)
                 #expect(found.sequence == 2)
@@ -155,7 +157,7 @@ struct PreviewTests {
         let rules = MergeRules(maxClusterSize: 0)
         let control = MemoryStore(sizeLimitBytes: 1 << 30)
         try await backend.withStore { store async throws in
-            let commits = 200
+            let commits = 100
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask {
                     for number in 0..<commits {
