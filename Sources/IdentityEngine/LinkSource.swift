@@ -78,7 +78,7 @@ extension LinkSource {
     ///   - start: the first node.
     ///   - end: the last.
     ///   - sequence: the last entry that counts; `.max` for now.
-    /// - Returns: the links in the order of the chain, none where the two are one node; nil where they are not together.
+    /// - Returns: the links in the order of the chain, none for one and the same node; nil where they are not together.
     /// - Throws: what the source throws.
     package func shortestChain(
         from start: NodeKey, to end: NodeKey, asOf sequence: Int64

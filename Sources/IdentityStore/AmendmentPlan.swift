@@ -2,7 +2,7 @@ package import IdentityEngine
 
 /// What an amendment changes in a store: found out on a snapshot, before anything is written.
 ///
-/// Every implementation makes one from its own state and writes what is planned; a preview makes one and writes nothing.
+/// Every implementation makes one from its own state, and writes what is planned; a preview writes nothing.
 package struct AmendmentPlan: Sendable {
     package let report: AmendmentReport
     /// The rows of the clusters concerned, as they are afterwards.

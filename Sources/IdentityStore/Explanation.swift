@@ -11,20 +11,6 @@ package struct Explanation: Hashable, Sendable {
         package let entry: LogEntry?
     }
 
-    /// What a statement about the two would come to, if it were made now.
-    package struct Trial: Hashable, Sendable {
-        package let event: IdentityEvent
-        package let outcome: MergeOutcome
-        /// Ids in the cluster then; where refused for size, ids that it would have had.
-        package let clusterSize: Int
-
-        /// The text of `$failure_description`, under a limit of size; nil where nothing would be refused.
-        package func failureDescription(maxClusterSize: Int) -> String? {
-            guard case .refused(let refusal) = outcome else { return nil }
-            return refusal.failureDescription(of: event, clusterSize: clusterSize, maxClusterSize: maxClusterSize)
-        }
-    }
-
     package let from: DistinctID
     package let to: DistinctID
     /// What each of the two resolves to.
@@ -38,7 +24,7 @@ package struct Explanation: Hashable, Sendable {
     /// The unmerge that parted them on purpose, while its block stands.
     package let block: Block?
     /// What would join them now, and what would not; only where they are two, and not of the past.
-    package let trials: [Trial]
+    package let trials: [Preview.Statement]
 }
 
 extension StoreSnapshot {
@@ -106,26 +92,16 @@ extension StoreSnapshot {
         return steps
     }
 
-    /// Decides what could be said of the two, each on a copy of what is there.
+    /// Decides what could be said of the two, each on top of nothing but what is there.
     private func trials(
         _ from: DistinctID, _ to: DistinctID, in project: ProjectID, by rules: MergeRules
-    ) throws(StoreError) -> [Explanation.Trial] {
-        var index = IdentityIndex()
-        var keys: [NodeKey] = []
-        for id in [from, to] {
-            guard let node = try node(for: id, in: project) else { continue }
-            keys.append(node.key)
-            for node in try identity(of: project).path(of: node) { index.admit(node) }
+    ) throws(StoreError) -> [Preview.Statement] {
+        var trials: [Preview.Statement] = []
+        for event in Explanation.statements(from, to, system: rules.system) {
+            var preview = try Preview(of: project, by: rules, on: self, nowMilliseconds: 0)
+            trials.append(try preview.decide(event))
         }
-        index.nextKey = .max - 2
-        if keys.count == 2, try block(of: NodePair(keys[0], keys[1]), in: project) != nil {
-            index.admit(blockedPair: keys[0], keys[1])
-        }
-        return Explanation.statements(from, to, system: rules.system).map { event in
-            var copy = index
-            let decision = copy.decide(event, by: rules, sequence: .max >> 2, timeMilliseconds: 0)
-            return Explanation.Trial(event: event, outcome: decision.outcome, clusterSize: decision.clusterSize)
-        }
+        return trials
     }
 }
 

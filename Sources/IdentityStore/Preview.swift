@@ -93,8 +93,16 @@ extension Preview {
         return statements
     }
 
-    private mutating func decide(
-        _ event: IdentityEvent, at position: Int, origin: EventBatch.Origin
+    /// Decides one statement.
+    ///
+    /// - Parameters:
+    ///   - event: the statement.
+    ///   - position: the place of its event in its batch.
+    ///   - origin: who makes it.
+    /// - Returns: what became of it.
+    /// - Throws: `StoreError` where the snapshot cannot be read.
+    mutating func decide(
+        _ event: IdentityEvent, at position: Int = 0, origin: EventBatch.Origin = .command
     ) throws(StoreError) -> Statement {
         try load(event.primary)
         try load(event.secondary)

@@ -25,7 +25,7 @@ package protocol Store: Sendable {
         _ group: [EventBatch], by rules: [ProjectID: MergeRules], nowMilliseconds: Int64
     ) async throws(StoreError) -> [CommitResult]
 
-    /// Makes an amendment as one transaction: an entry of the log, the links that it switches, the clusters that follow.
+    /// Makes an amendment as one transaction: its entry of the log, what it switches, and the clusters that follow.
     ///
     /// - Parameters:
     ///   - request: what is asked for.
@@ -165,7 +165,7 @@ package protocol StoreSnapshot {
     /// The link that the entry with a sequence made; nil where there is none.
     func link(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> Link?
 
-    /// The links that have a node at either end and were active as of a sequence (`.max` for now), in order of sequence.
+    /// The links at either end of a node that were active as of a sequence (`.max` for now), in order of sequence.
     func links(
         of key: NodeKey, activeAsOf sequence: Int64, in project: ProjectID
     ) throws(StoreError) -> [Link]
@@ -334,7 +334,7 @@ package struct LogQuery: Hashable, Sendable {
     /// An operation about one id that has no node by then, `merge(a,a)` or `alias(a,a)`, is not found by it: such an
     /// operation leaves no trace of the id (P 7.8-1).
     package var distinctID: DistinctID?
-    /// Only these outcomes, by the kind of the outcome; nil is all, amendments and tombstones included, which have none.
+    /// Only these outcomes, by their kind; nil is all, amendments and tombstones included, which have none.
     package var outcomes: Set<OutcomeKind>?
     package var verb: Verb?
 

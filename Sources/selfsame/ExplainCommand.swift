@@ -43,7 +43,7 @@ struct ExplainCommand: AsyncParsableCommand {
                 limit: Self.refusalLimit)
         }
         try await directory.store.close()
-        if let path = explanation.path { writeTree(path, explanation) } else { writeRefusals(explanation, project) }
+        if let path = explanation.path { writeTree(path, explanation) } else { writeRefusals(explanation) }
     }
 
     private func writeTree(_ path: [Explanation.Step], _ explanation: Explanation) {
@@ -63,18 +63,17 @@ struct ExplainCommand: AsyncParsableCommand {
         }
     }
 
-    private func writeRefusals(_ explanation: Explanation, _ project: ProjectRecord) {
+    private func writeRefusals(_ explanation: Explanation) {
         let names = explanation.resolved.map { "\($0.canonicalID) (\($0.clusterSize))" }
         Console.write("two: \(names.joined(separator: ", "))")
         if let hint = explanation.hint { Console.write(hint) }
         for entry in explanation.refusals { Console.write(ExplanationLine.text(of: entry)) }
         if explanation.next != nil { Console.write("… and more refusals: /identity/explain shows all") }
         for trial in explanation.trials {
-            let description =
-                trial.failureDescription(maxClusterSize: project.rules.maxClusterSize).map { ": \($0)" } ?? ""
+            let description = trial.failureDescription.map { ": \($0)" } ?? ""
             Console.write(
                 "\(trial.event.verb.name) of \(trial.event.secondary) for \(trial.event.primary) now would be "
-                    + "\(trial.outcome.kind.rawValue)\(description)")
+                    + "\(trial.decision.outcome.kind.rawValue)\(description)")
         }
     }
 }

@@ -83,7 +83,8 @@ private final class ObstructedStore: Store {
         let store = ObstructedStore(code: code, gate: stream)
         try await store.save(
             ProjectRecord(
-                id: Self.project, name: "p", token: "t", secretDigest: [1], rules: MergeRules(), createdMilliseconds: 0),
+                id: Self.project, name: "p", token: "t", secretDigest: [1], rules: MergeRules(),
+                createdMilliseconds: 0),
             nowMilliseconds: 0)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let directory = try await ProjectDirectory.load(

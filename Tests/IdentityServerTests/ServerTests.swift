@@ -188,7 +188,8 @@ private let anonymous = "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e"
     static let refused = [
         Refused(uri: "/identity/resolve", status: 400, says: "distinct_id"),
         Refused(uri: "/identity/resolve?distinct_id=", status: 400, says: "1 to 1032"),
-        Refused(uri: "/identity/resolve?distinct_id=a&as_of=1", status: 400, says: "as_of"),
+        Refused(uri: "/identity/resolve?distinct_id=a&as_of=1", status: 404, says: "as_of"),
+        Refused(uri: "/identity/resolve?distinct_id=a&as_of=soon", status: 400, says: "as_of"),
         Refused(uri: "/identity/cluster", status: 400, says: "distinct_id"),
         Refused(uri: "/identity/cluster?distinct_id=a&limit=1001", status: 400, says: "1 to 1000"),
         Refused(uri: "/identity/cluster?distinct_id=a&limit=x", status: 400, says: "limit"),

@@ -59,7 +59,8 @@ extension OpenAPI {
           "delete": {
             "tags": ["identity"], "operationId": "unblock", "summary": "Lifts the block of a pair.",
             "parameters": [
-              {"name": "distinct_id", "in": "query", "explode": true, "description": "Both ids, where there is no body.",
+              {"name": "distinct_id", "in": "query", "explode": true,
+                "description": "Both ids, where there is no body.",
                 "schema": {"type": "array", "items": {"$ref": "#/components/schemas/DistinctID"}, "minItems": 2,
                   "maxItems": 2}},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}

@@ -39,7 +39,8 @@ extension OpenAPI {
               {"$ref": "#/components/parameters/where"},
               {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100000}},
               {"name": "time_in_ms", "in": "query", "schema": {"type": "boolean"}},
-              {"$ref": "#/components/parameters/as_of"}, {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+              {"$ref": "#/components/parameters/as_of"}, {"$ref": "#/components/parameters/project_id"},
+              {"$ref": "#/components/parameters/min_sequence"}
             ],
             "security": [{"basic": []}],
             "responses": {

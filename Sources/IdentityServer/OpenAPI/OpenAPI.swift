@@ -8,7 +8,7 @@ package enum OpenAPI {
     private static let text = """
         \(head),
         "paths": {
-        \([clientPaths, serverPaths, identityPaths, amendmentPaths, privacyPaths, operatorPaths].joined(separator: ",\n"))
+        \(paths.joined(separator: ",\n"))
         },
         "components": {
         \(parameters),
@@ -24,6 +24,10 @@ package enum OpenAPI {
         }
 
         """
+
+    private static let paths = [
+        clientPaths, serverPaths, identityPaths, amendmentPaths, privacyPaths, operatorPaths,
+    ]
 
     private static let head = #"""
         {

@@ -6,9 +6,8 @@ enum ExplanationText {
     /// - Parameters:
     ///   - explanation: what was found.
     ///   - sequence: the last entry that counted.
-    ///   - rules: the project's rules.
     /// - Returns: a JSON object.
-    static func json(_ explanation: Explanation, sequence: Int64, rules: MergeRules) -> [UInt8] {
+    static func json(_ explanation: Explanation, sequence: Int64) -> [UInt8] {
         var json = JSONBuilder()
         json.object { json in
             json.field("connected", explanation.path != nil)
@@ -32,7 +31,7 @@ enum ExplanationText {
                 }
                 if let next = explanation.next { json.field("next", next) } else { json.null("next") }
                 json.array("would") { json in
-                    for trial in explanation.trials { write(trial, rules, to: &json) }
+                    for trial in explanation.trials { write(trial, to: &json) }
                 }
             }
             if let block = explanation.block {
@@ -60,16 +59,14 @@ enum ExplanationText {
         }
     }
 
-    private static func write(_ trial: Explanation.Trial, _ rules: MergeRules, to json: inout JSONBuilder) {
-        var refusal: MergeRefusal?
-        if case .refused(let reason) = trial.outcome { refusal = reason }
+    private static func write(_ trial: Preview.Statement, to json: inout JSONBuilder) {
         json.object { json in
             json.field("verb", trial.event.verb.name)
             json.object("ids") { json in LogRecordText.writeIDs(trial.event, to: &json) }
-            json.field("outcome", trial.outcome.kind.rawValue)
-            json.optional("failure_reason", refusal?.failureReason)
-            json.optional("failure_description", trial.failureDescription(maxClusterSize: rules.maxClusterSize))
-            json.optional("hint", refusal?.hint)
+            json.field("outcome", trial.decision.outcome.kind.rawValue)
+            json.optional("failure_reason", trial.decision.refusal?.failureReason)
+            json.optional("failure_description", trial.failureDescription)
+            json.optional("hint", trial.decision.refusal?.hint)
         }
     }
 }

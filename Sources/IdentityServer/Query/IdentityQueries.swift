@@ -84,7 +84,7 @@ struct IdentityQueries: Sendable {
             })
     }
 
-    /// `{"connected":true,"path":[…]}`, or `{"connected":false,"refusals":[…]}`: why two ids are one, or two.
+    /// `{"connected":true,"path":[…]}` or `{"connected":false,"refusals":[…]}`: why two ids are one, or two.
     func explain(_ query: QueryRequest) async throws -> WireResponse {
         let (from, to) = (try query.distinctID("from"), try query.distinctID("to"))
         let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
@@ -97,7 +97,7 @@ struct IdentityQueries: Sendable {
                     from: from, to: to, in: project, by: rules, asOf: asOf, refusalsAfter: after, limit: limit)
                 let sequence: Int64
                 if let asOf { sequence = asOf } else { sequence = try snapshot.lastSequence(of: project) }
-                return ExplanationText.json(explanation, sequence: sequence, rules: rules)
+                return ExplanationText.json(explanation, sequence: sequence)
             })
     }
 

@@ -1,8 +1,8 @@
 extension Timestamp {
     /// The milliseconds since 1970 of a time as RFC 3339 writes it; nil where it is none.
     ///
-    /// `2023-11-14T22:13:20Z`, with any number of decimals, of which three count, or `2023-11-15T00:13:20+02:00`. A blank
-    /// stands for `+`, which is what a `+` that was not escaped in a query becomes.
+    /// `2023-11-14T22:13:20Z`, with any number of decimals, of which three count, or `2023-11-15T00:13:20+02:00`. A
+    /// blank stands for `+`, which is what a `+` that was not escaped in a query becomes.
     static func milliseconds(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 20, let day = startOfDay(String(decoding: bytes[..<10], as: UTF8.self)),
