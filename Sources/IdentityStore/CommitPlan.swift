@@ -11,6 +11,8 @@ package struct CommitPlan {
     package private(set) var nextKey: NodeKey
     /// One row for each event of the group, in order.
     package private(set) var rows: [EventRow] = []
+    /// How many of the rows are of each project.
+    package private(set) var eventCounts: [Int]
     /// One row for each update of a profile, in order.
     package private(set) var profileRows: [ProfileRow] = []
     /// What goes into the logs, in order.
@@ -31,6 +33,7 @@ package struct CommitPlan {
         self.projects = projects
         self.nextKey = nextKey
         self.nowMilliseconds = nowMilliseconds
+        eventCounts = projects.map { _ in 0 }
         for (slot, project) in projects.enumerated() { slots[project.id] = slot }
     }
 }
@@ -158,6 +161,7 @@ extension CommitPlan {
                     entries.append(entry)
                 }
             }
+            eventCounts[slot] += 1
             rows.append(
                 EventRow(
                     submission: submission, position: position, slot: slot,

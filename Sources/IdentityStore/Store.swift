@@ -200,6 +200,17 @@ package protocol StoreSnapshot {
         in project: ProjectID, after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
     ) throws(StoreError) -> [StoredEvent]
 
+    /// Events that are filed under any of some ids, newest first, before a key, which is excluded (`EventKey.last` for
+    /// all).
+    ///
+    /// Ends early, but never before the first event, where the properties read so far reach `sizeLimitBytes`.
+    func activity(
+        of ids: [DistinctID], in project: ProjectID, before key: EventKey, limit: Int, sizeLimitBytes: Int
+    ) throws(StoreError) -> [StoredEvent]
+
+    /// How many events are filed under an id, counted up to a limit.
+    func eventCount(filedUnder id: DistinctID, in project: ProjectID, limit: Int) throws(StoreError) -> Int
+
     /// The profile of one id alone, whatever cluster it is in; nil where it was sent no update that is kept.
     func profile(of id: DistinctID, in project: ProjectID) throws(StoreError) -> StoredProfile?
 

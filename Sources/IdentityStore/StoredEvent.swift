@@ -18,6 +18,9 @@ package struct EventKey: Hashable, Comparable, Sendable {
         EventKey(timeMilliseconds: timeMilliseconds - 1, hashHigh: .max, hashLow: .max)
     }
 
+    /// No event has a greater key.
+    package static let last = EventKey(timeMilliseconds: .max, hashHigh: .max, hashLow: .max)
+
     package static func < (a: EventKey, b: EventKey) -> Bool {
         (a.timeMilliseconds, a.hashHigh, a.hashLow) < (b.timeMilliseconds, b.hashHigh, b.hashLow)
     }

@@ -131,6 +131,20 @@ struct MemoryProject {
         return page
     }
 
+    func activity(
+        of ids: Set<DistinctID>, before key: EventKey, limit: Int, sizeLimitBytes: Int
+    ) -> [StoredEvent] {
+        var page: [StoredEvent] = []
+        var sizeBytes = 0
+        for key in keys[..<keys.partitioningIndex { $0 >= key }].reversed() {
+            guard page.count < limit, sizeBytes < sizeLimitBytes || page.isEmpty else { break }
+            guard let event = events[key], ids.contains(DistinctID(event.filedID)) else { continue }
+            page.append(event)
+            sizeBytes += event.properties.count
+        }
+        return page
+    }
+
     /// Deletes ids, whole clusters of them, and everything about them.
     ///
     /// - Returns: how many bytes less the project takes.

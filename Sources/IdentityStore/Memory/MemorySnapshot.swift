@@ -68,6 +68,16 @@ struct MemorySnapshot: StoreSnapshot {
             after: key, beforeMilliseconds: beforeMilliseconds, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
     }
 
+    func activity(
+        of ids: [DistinctID], in project: ProjectID, before key: EventKey, limit: Int, sizeLimitBytes: Int
+    ) -> [StoredEvent] {
+        contents[project]?.activity(of: Set(ids), before: key, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
+    }
+
+    func eventCount(filedUnder id: DistinctID, in project: ProjectID, limit: Int) -> Int {
+        activity(of: [id], in: project, before: .last, limit: limit, sizeLimitBytes: .max).count
+    }
+
     func profile(of id: DistinctID, in project: ProjectID) -> StoredProfile? {
         contents[project]?.profiles.profile(of: id)
     }

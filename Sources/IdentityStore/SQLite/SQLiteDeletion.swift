@@ -3,18 +3,23 @@ import IdentityEngine
 
 /// A deletion that runs: which ids go, and how far it has come.
 ///
-/// Every event is in `arrivals`, which only grows, in the order of commits: whoever has looked through all of it has
-/// seen every event, those that came meanwhile included. Looking is done on a reading connection; the writing one only
-/// changes what was found. Nothing but the task is kept for after a crash: whoever begins again finds less.
+/// Every event is in an open row of `arrivals` or in a live run, at each moment. Looking goes through the runs, and then
+/// through the rows in the order of commits. What is closed into a run or merged into another meanwhile is in a run that
+/// was not looked at yet: so nothing is missed, and some things are looked at again. Looking is done on a reading
+/// connection; the writing one only changes what was found, where it still is. Nothing but the task is kept for after a
+/// crash: whoever begins again finds less.
 struct SQLiteDeletion: Sendable {
     /// Events, or rows of the log, that are looked at in one read.
-    private static let lookLimit = 4_000
-    /// Entries of `arrivals` after which a transaction changes no further row of it.
+    static let lookLimit = 4_000
+    /// Records after which a transaction changes no further row or block.
     private static let changeLimit = 4_000
 
     let project: ProjectID
     /// The members of the clusters that are still to go, as they were when the looking began.
     private(set) var ids = DeletedIDs()
+    /// The runs that were looked at to their end, and the last block of the one that is being looked at.
+    var lookedRuns: Set<Int64> = []
+    var lastFence: PostingFence?
     /// The last row of `arrivals`, and of the log, that was looked at.
     private var lastBatch: Int64 = 0
     private var lastSequence: Int64 = 0
@@ -29,6 +34,8 @@ struct SQLiteDeletion: Sendable {
     mutating func insert(_ added: Set<DistinctID>) -> Bool {
         if added.allSatisfy(ids.contains) { return false }
         ids.insert(added)
+        lookedRuns = []
+        lastFence = nil
         lastBatch = 0
         lastSequence = 0
         entriesAboutOneID = []
@@ -41,10 +48,17 @@ struct SQLiteDeletion: Sendable {
         entriesAboutOneID.removeAll { gone.contains($0.id) }
     }
 
+    /// Where something is to change.
+    enum Place: Sendable {
+        /// A row of `arrivals`.
+        case batch(Int64)
+        /// A block of a run.
+        case block(PostingFence, of: PostingRun)
+    }
+
     /// What a look found.
     struct Finding: Sendable {
-        /// The rows of `arrivals` in which something is to change.
-        var batches: [Int64] = []
+        var places: [Place] = []
         /// Whether there was nothing more to look at.
         var isEnd = false
     }
@@ -53,35 +67,42 @@ struct SQLiteDeletion: Sendable {
     mutating func look(_ db: Database) throws(StoreError) -> Finding {
         try lookAtLog(db)
         var finding = Finding()
+        var left = Self.lookLimit
+        guard try lookAtRuns(&finding, &left, db) else { return finding }
         let rows = try PreparedStatement(cached: Statements.arrivalsAfter, in: db)
         defer { rows.reset() }
-        try rows.bind(1, lastBatch)
-        var looked = 0
-        while looked < Self.lookLimit {
+        try rows.bind(1, project.rawValue)
+        try rows.bind(2, lastBatch)
+        while left > 0 {
             guard try rows.step() else {
                 finding.isEnd = true
                 break
             }
             lastBatch = rows.integer(0)
-            looked += 1
-            guard rows.integer(1) == project.rawValue else { continue }
-            let packed = rows.bytesInPlace(2)
-            looked += packed.count / Arrival.sizeBytes
-            if try isConcerned(packed, db) { finding.batches.append(lastBatch) }
+            let packed = rows.bytesInPlace(1)
+            left -= 1 + packed.count / Arrival.sizeBytes
+            for place in stride(from: 0, to: packed.count, by: Arrival.sizeBytes)
+            where try isConcerned(Arrival(packed, at: place), db) {
+                finding.places.append(.batch(lastBatch))
+                break
+            }
         }
         return finding
     }
 
-    /// Changes what looks found, up to a number of entries.
+    /// Changes what looks found, up to a number of records.
     ///
-    /// - Returns: how many rows were dealt with.
+    /// - Returns: how many places were dealt with.
     func change(
-        _ batches: ArraySlice<Int64>, generating hashes: inout GeneratedHashes, _ db: Database
+        _ places: ArraySlice<Place>, generating hashes: inout GeneratedHashes, _ db: Database
     ) throws(StoreError) -> Int {
         var changed = 0
         var count = 0
-        for batch in batches where changed < Self.changeLimit {
-            changed += try change(batch, generating: &hashes, db)
+        for place in places where changed < Self.changeLimit {
+            switch place {
+            case .batch(let batch): changed += try change(batch, generating: &hashes, db)
+            case .block(let fence, let run): changed += try change(fence, of: run, generating: &hashes, db)
+            }
             count += 1
         }
         return count
@@ -104,26 +125,22 @@ struct SQLiteDeletion: Sendable {
         }
     }
 
-    private func isConcerned(_ packed: UnsafeRawBufferPointer, _ db: Database) throws(StoreError) -> Bool {
+    /// Whether a record, or its event, may have to change.
+    func isConcerned(_ arrival: Arrival, _ db: Database) throws(StoreError) -> Bool {
+        if ids.contains(hash: arrival.filedHash) { return true }
         let statement = try PreparedStatement(cached: Statements.eventIDs, in: db)
-        for place in stride(from: 0, to: packed.count, by: Arrival.sizeBytes) {
-            let arrival = Arrival(packed, at: place)
-            if ids.contains(hash: arrival.filedHash) { return true }
-            try statement.bind(arrival.key, of: project, from: 1)
-            defer { statement.reset() }
-            guard try statement.step() else { return true }
-            let sentID = statement.bytesInPlace(0)
-            let isConcerned = ids.concern(
-                sentID: sentID, filedID: statement.isNull(1) ? sentID : statement.bytesInPlace(1),
-                properties: statement.bytesInPlace(2))
-            if isConcerned { return true }
-        }
-        return false
+        try statement.bind(arrival.key, of: project, from: 1)
+        defer { statement.reset() }
+        guard try statement.step() else { return true }
+        let sentID = statement.bytesInPlace(0)
+        return ids.concern(
+            sentID: sentID, filedID: statement.isNull(1) ? sentID : statement.bytesInPlace(1),
+            properties: statement.bytesInPlace(2))
     }
 
     /// Changes the events of one row of `arrivals`, and the row.
     ///
-    /// - Returns: how many entries it had.
+    /// - Returns: how many records it had; none where it is not there any more, having been closed into a run.
     private func change(
         _ batch: Int64, generating hashes: inout GeneratedHashes, _ db: Database
     ) throws(StoreError) -> Int {
@@ -138,6 +155,7 @@ struct SQLiteDeletion: Sendable {
             }
         }
         if kept.isEmpty {
+            try PreparedStatement(cached: Statements.keepLastBatch, in: db).run()
             let deletion = try PreparedStatement(cached: Statements.deleteArrivals, in: db)
             try deletion.bind(1, batch)
             try deletion.run()
@@ -152,8 +170,8 @@ struct SQLiteDeletion: Sendable {
 
     /// Changes one event.
     ///
-    /// - Returns: what `arrivals` says of it from now on; nil where it is not there any more.
-    private func change(
+    /// - Returns: the record of it from now on; nil where it is not there any more.
+    func change(
         _ arrival: Arrival, generating hashes: inout GeneratedHashes, _ db: Database
     ) throws(StoreError) -> Arrival? {
         let statement = try PreparedStatement(cached: Statements.event, in: db)
@@ -190,15 +208,16 @@ extension SQLiteDeletion {
     ///
     /// What came since the last look is dealt with first, in the same transaction, so that nothing comes between.
     ///
-    /// - Returns: the members that are gone; nil where nothing was done because the clusters have grown.
+    /// - Returns: the members that are gone; nil where nothing was done, because the clusters have grown or because more
+    ///   records than the limit came into runs that were not looked at.
     mutating func deleteClusters(
-        of named: [DistinctID], generating hashes: inout GeneratedHashes, _ db: Database
+        of named: [DistinctID], lookingAtMost lookLimit: Int, generating hashes: inout GeneratedHashes, _ db: Database
     ) throws(StoreError) -> Set<DistinctID>? {
         let members = try SQLiteSnapshot(db).members(of: named, in: project)
-        guard members.allSatisfy(ids.contains) else { return nil }
+        guard members.allSatisfy(ids.contains), try runRecordsToLookAt(db) <= lookLimit else { return nil }
         while true {
             let finding = try look(db)
-            var rest = finding.batches[...]
+            var rest = finding.places[...]
             while !rest.isEmpty { rest = rest.dropFirst(try change(rest, generating: &hashes, db)) }
             if finding.isEnd { break }
         }
@@ -238,44 +257,9 @@ extension SQLiteDeletion {
     }
 }
 
-/// What `arrivals` says of one event.
-struct Arrival {
-    static let sizeBytes = 32
-
-    /// The first eight bytes of the stable hash of the id that it was filed under when it came.
-    let filedHash: UInt64
-    let key: EventKey
-
-    init(_ packed: UnsafeRawBufferPointer, at place: Int) {
-        func number(_ index: Int) -> UInt64 {
-            UInt64(bigEndian: packed.loadUnaligned(fromByteOffset: place + 8 * index, as: UInt64.self))
-        }
-        filedHash = number(0)
-        key = EventKey(
-            timeMilliseconds: Int64(bitPattern: number(1)), hashHigh: number(2), hashLow: number(3))
-    }
-
-    init(of event: StoredEvent) {
-        filedHash = event.filedID.withUnsafeBytes { DeletedIDs.hash(of: $0) }
-        key = event.key
-    }
-
-    init(_ key: EventKey, filedID: UnsafeRawBufferPointer) {
-        filedHash = DeletedIDs.hash(of: filedID)
-        self.key = key
-    }
-
-    func append(to packed: inout [UInt8]) {
-        let record = (
-            filedHash.bigEndian, key.timeMilliseconds.bigEndian, key.hashHigh.bigEndian, key.hashLow.bigEndian
-        )
-        withUnsafeBytes(of: record) { packed.append(contentsOf: $0) }
-    }
-}
-
 extension PreparedStatement {
     /// Binds the project, and the time and the hash of a key.
-    fileprivate func bind(_ key: EventKey, of project: ProjectID, from place: Int32) throws(StoreError) {
+    func bind(_ key: EventKey, of project: ProjectID, from place: Int32) throws(StoreError) {
         try bind(place, project.rawValue)
         try bind(place + 1, key.timeMilliseconds)
         let hash = (key.hashHigh.bigEndian, key.hashLow.bigEndian)

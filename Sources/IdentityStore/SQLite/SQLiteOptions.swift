@@ -33,6 +33,8 @@ package struct SQLiteOptions: Sendable {
     package var journalSizeLimitBytes = 64 << 20
     /// How long to wait for a lock of another process before `StoreError.busy`.
     package var busyTimeoutMilliseconds = 5_000
+    /// How events are kept to be found by id.
+    package var postings = Postings()
     /// The most pages of 8 kB that the file may have; nil is SQLite's own limit.
     ///
     /// A commit beyond it throws `full`.
@@ -40,4 +42,25 @@ package struct SQLiteOptions: Sendable {
 
     /// The defaults.
     package init() {}
+}
+
+extension SQLiteOptions {
+    /// When open arrivals of a project are closed into a run, and how runs are merged (decision 0008).
+    ///
+    /// Other values than the defaults are for tests.
+    package struct Postings: Sendable {
+        /// Rows of `arrivals` that are closed into a run together.
+        package var openRowLimit = 1_024
+        /// Records at which fewer rows are closed.
+        package var openRecordLimit = 16_384
+        /// Records of a block: as many as take up two pages.
+        package var blockRecords = 510
+        /// Runs of one level that are merged into one of the next.
+        package var runsPerMerge = 16
+        /// The least number of blocks that a commit merges, where there is something to merge.
+        package var stepBlocks = 4
+
+        /// The defaults.
+        package init() {}
+    }
 }

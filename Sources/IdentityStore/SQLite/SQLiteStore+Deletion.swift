@@ -4,6 +4,8 @@ import IdentityEngine
 extension SQLiteStore {
     /// The most members that one transaction takes away; a cluster with more goes alone.
     private static let membersAtOnce = 1_000
+    /// Blocks of dead runs that one transaction takes away.
+    private static let purgedAtOnce = 256
     /// Named ids whose clusters are read in one read.
     private static let namedAtOnce = 100
 
@@ -14,6 +16,7 @@ extension SQLiteStore {
         var deletion = SQLiteDeletion(of: task.project)
         var named = task.distinctIDs
         var gone: Set<DistinctID> = []
+        var lookLimit = SQLiteDeletion.lookLimit
         while !named.isEmpty {
             let groups = try await clusters(of: named, in: task.project)
             for group in groups { _ = deletion.insert(group.members) }
@@ -23,14 +26,17 @@ extension SQLiteStore {
                 guard !Task.isCancelled else { return false }
                 var group = group
                 group.named.removeAll(where: gone.contains)
-                guard let members = try await delete(group, &deletion, trackingID) else {
-                    // Another id has come to the cluster: its events have to go first.
+                guard let members = try await delete(group, lookingAtMost: lookLimit, &deletion, trackingID) else {
+                    // Another id has come to the cluster, or a run: their events have to be looked at first.
                     named += group.named
                     continue
                 }
                 gone.formUnion(members)
             }
+            // So that it ends where runs come faster than they can be looked at.
+            lookLimit *= 2
         }
+        guard try await purgeRuns(of: task.project) else { return false }
         try await finish(task, gone)
         return true
     }
@@ -78,7 +84,7 @@ extension SQLiteStore {
                 return (try deletion.look(db), deletion)
             }
             deletion = looked
-            var rest = finding.batches[...]
+            var rest = finding.places[...]
             while !rest.isEmpty {
                 let count = try await write { [rest] writer, db throws(StoreError) in
                     try writer.inTransaction(db) { _ throws(StoreError) in
@@ -93,14 +99,15 @@ extension SQLiteStore {
 
     /// Takes the clusters of a group away, and their ids out of the task, in one transaction.
     ///
-    /// - Returns: the members that are gone; nil where a cluster has grown, and nothing was done.
+    /// - Returns: the members that are gone; nil where nothing was done, and there is more to be looked at first.
     private func delete(
-        _ group: ClusterGroup, _ deletion: inout SQLiteDeletion, _ trackingID: String
+        _ group: ClusterGroup, lookingAtMost lookLimit: Int, _ deletion: inout SQLiteDeletion, _ trackingID: String
     ) async throws(StoreError) -> Set<DistinctID>? {
         let (members, left) = try await write { [deletion] writer, db throws(StoreError) in
             try writer.inTransaction(db) { _ throws(StoreError) -> (Set<DistinctID>?, SQLiteDeletion) in
                 var deletion = deletion
-                let members = try deletion.deleteClusters(of: group.named, generating: &writer.hashes, db)
+                let members = try deletion.deleteClusters(
+                    of: group.named, lookingAtMost: lookLimit, generating: &writer.hashes, db)
                 if let members, var task = try SQLiteStore.task(trackingID, db) {
                     task.distinctIDs.removeAll(where: members.contains)
                     try SQLiteStore.update(task, from: .started, db)
@@ -111,6 +118,21 @@ extension SQLiteStore {
         }
         deletion = left
         return members
+    }
+
+    /// Takes away what is left of runs that were merged, which may have what was deleted.
+    ///
+    /// - Returns: false where the calling task was cancelled before the end.
+    private func purgeRuns(of project: ProjectID) async throws(StoreError) -> Bool {
+        while !Task.isCancelled {
+            let isDone = try await write { writer, db throws(StoreError) in
+                try writer.inTransaction(db) { _ throws(StoreError) in
+                    try SQLitePostings.purge(project, blockLimit: Self.purgedAtOnce, db)
+                }
+            }
+            if isDone { return true }
+        }
+        return false
     }
 
     /// Leaves the task without ids, and takes the deleted ones out of retrievals that wait: nothing is left to be

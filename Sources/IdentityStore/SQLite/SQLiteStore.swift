@@ -21,7 +21,7 @@ package final class SQLiteStore: Store {
     ///   - options: how to use the file.
     /// - Throws: `StoreError`: `incompatible` where the file is not a store or is a newer version's.
     package init(path: String, options: SQLiteOptions = SQLiteOptions()) throws(StoreError) {
-        let writer = SQLiteWriter()
+        let writer = SQLiteWriter(options)
         do {
             let configuration = SQLiteStore.configuration(options)
             let connection = try DatabaseQueue(path: path, configuration: configuration)

@@ -7,7 +7,10 @@ import IdentityEngine
 final class SQLiteWriter: @unchecked Sendable {
     /// Nil before the store has opened its connection, and after it has closed it.
     private var statements: WriterStatements?
+    private var postings: SQLitePostings
     var hashes = GeneratedHashes()
+
+    init(_ options: SQLiteOptions) { postings = SQLitePostings(options.postings) }
 
     func open(_ db: Database) throws(StoreError) { statements = try WriterStatements(db) }
 
@@ -28,6 +31,7 @@ final class SQLiteWriter: @unchecked Sendable {
             // Where the disk is full or fails, SQLite may have rolled back by itself. A rollback that fails is tried
             // again before the next transaction; what went wrong first is what the caller is told.
             if db.isInsideTransaction { try? statements.rollback.run() }
+            postings.forget()
             throw error
         }
     }
@@ -43,6 +47,9 @@ final class SQLiteWriter: @unchecked Sendable {
             var plan = CommitPlan(projects: projects, nextKey: firstKey, nowMilliseconds: nowMilliseconds)
             plan.decide(group, generating: &hashes)
             try statements.write(&plan, of: group, firstNewKey: firstKey)
+            for slot in plan.projects.indices where plan.eventCounts[slot] > 0 {
+                try postings.settle(plan.projects[slot].id, added: plan.eventCounts[slot], db)
+            }
             if !plan.profileRows.isEmpty {
                 let profiles = SQLiteProfiles(db: db)
                 var drafts = ProfileDrafts()

@@ -18,13 +18,14 @@ enum Schema {
         migrator.registerMigration("2") { db in try db.execute(sql: profiles) }
         migrator.registerMigration("3") { db in try db.execute(sql: privacy) }
         migrator.registerMigration("4") { db in try db.execute(sql: "ALTER TABLE project ADD COLUMN region TEXT") }
+        migrator.registerMigration("5") { db in try db.execute(sql: postings) }
         migrator.registerMigration("6") { db in try db.execute(sql: amendments) }
         return migrator
     }
 
     /// Everything but projects and accounts, in an order in which it may be emptied.
     static let contentTables = [
-        "event", "arrivals", "identity", "log", "log_node", "link", "link_state", "block", "profile", "group_profile",
+        "event", "arrivals", "posting_run", "posting_block", "posting_fence", "identity", "log", "log_node", "link", "link_state", "block", "profile", "group_profile",
         "profile_order", "counter", "privacy_task",
     ]
 
@@ -61,8 +62,9 @@ enum Schema {
     ///
     /// `filed_id` is NULL where it equals `sent_id`, `insert_id` where there is none, `sequence` on a plain event.
     ///
-    /// `arrivals` has a row for each commit and project, from which indexes by id are built later: for each event the
-    /// first 8 bytes of the stable hash of its filed id, its time, and its hash, 32 bytes, all numbers big-endian.
+    /// `arrivals` has a row for each commit and project, or several, until `Schema.postings` has what it says: for each
+    /// event the first 8 bytes of the stable hash of its filed id, its time, and its hash, 32 bytes, all numbers
+    /// big-endian. Numbers of rows ascend, and none is given twice: `counter` has the greatest of those that are gone.
     private static let events = """
         CREATE TABLE event (
             project INTEGER NOT NULL,

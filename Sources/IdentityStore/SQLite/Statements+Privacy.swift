@@ -24,14 +24,6 @@ extension Statements {
             LIMIT max((SELECT count(*) FROM privacy_task) - ?, 0))
         """
 
-    static let arrivalsAfter = "SELECT batch, project, packed FROM arrivals WHERE batch > ? ORDER BY batch"
-
-    static let arrivals = "SELECT packed FROM arrivals WHERE batch = ?"
-
-    static let updateArrivals = "UPDATE arrivals SET packed = ?2 WHERE batch = ?1"
-
-    static let deleteArrivals = "DELETE FROM arrivals WHERE batch = ?"
-
     static let eventIDs = """
         SELECT sent_id, filed_id, properties FROM event WHERE project = ? AND time = ? AND hash = ?
         """

@@ -13,8 +13,6 @@ enum Statements {
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
-    static let insertArrivals = "INSERT INTO arrivals (project, packed) VALUES (?, ?)"
-
     static let eventsAfter = """
         SELECT time, hash, name, sent_id, filed_id, insert_id, properties, endpoint, received, sequence, conflict
         FROM event WHERE project = ?1 AND (time, hash) > (?2, ?3) AND time < ?4

@@ -73,10 +73,17 @@ extension WriterStatements {
                 return index
             }
         }
-        for (slot, arrivals) in arrivals.enumerated() where !arrivals.packed.isEmpty {
-            try insertArrivals.bind(1, plan.projects[slot].id.rawValue)
-            try arrivals.packed.withBytes { bytes throws(StoreError) in
-                try insertArrivals.bind(2, inPlace: bytes)
+        for (slot, arrivals) in arrivals.enumerated() { try write(arrivals, of: plan.projects[slot].id) }
+    }
+
+    /// Writes a row, or several where one would be more than a run takes.
+    private func write(_ arrivals: Arrivals, of project: ProjectID) throws(StoreError) {
+        let sizeBytes = Arrivals.rowRecordLimit * Arrival.sizeBytes
+        try arrivals.packed.withBytes { packed throws(StoreError) in
+            for start in stride(from: 0, to: packed.count, by: sizeBytes) {
+                try insertArrivals.bind(1, project.rawValue)
+                try insertArrivals.bind(
+                    2, inPlace: UnsafeRawBufferPointer(rebasing: packed[start...].prefix(sizeBytes)))
                 try insertArrivals.run()
             }
         }
@@ -122,6 +129,8 @@ extension WriterStatements {
 
 /// What a row of `arrivals` says of a commit's events in one project, 32 bytes for each.
 private struct Arrivals {
+    static let rowRecordLimit = 16_384
+
     private(set) var packed: [UInt8] = []
 
     mutating func reserveCapacity(_ count: Int) { packed.reserveCapacity(32 * count) }
