@@ -15,6 +15,7 @@ package struct Dispatcher: Sendable {
     private let identityQueries: IdentityQueries
     private let mappingQuery: MappingQuery
     private let previewQuery: PreviewQuery
+    private let activityQuery: ActivityQuery
     private let privacy: PrivacyRoutes
     private let amendments: AmendmentRoutes
     private let sandbox: SandboxRoutes?
@@ -41,6 +42,7 @@ package struct Dispatcher: Sendable {
         self.mappingQuery = MappingQuery(store: store, clock: clock)
         self.amendments = AmendmentRoutes(store: store, clock: clock)
         self.previewQuery = PreviewQuery(store: store, clock: clock, limits: limits)
+        self.activityQuery = ActivityQuery(store: store)
         self.privacy = PrivacyRoutes(
             store: store, directory: directory, clock: clock, worker: privacyWorker,
             taskLimit: configuration.privacy.taskLimit, isEncrypted: configuration.server.tls != nil)
@@ -69,6 +71,7 @@ package struct Dispatcher: Sendable {
         case restore
         case blocks
         case preview
+        case activity
         case export
         case profiles
         case account
@@ -159,6 +162,7 @@ package struct Dispatcher: Sendable {
         case .blocks: await query(request) { .whole(try await amendments.blocks($0)) }
         case .mappings: await query(request) { try await stream(try await mappingQuery.answer($0)) }
         case .preview: await caught { try await preview(request) }
+        case .activity: await query(request) { .whole(try await activityQuery.answer($0)) }
         case .export: await query(request) { try await stream(try await exportStream($0)) }
         case .profiles: await query(request, readsBody: true) { try await profiles($0) }
         case .account: .whole(await AccountQuery(directory: directory).answer(request))
@@ -188,6 +192,7 @@ package struct Dispatcher: Sendable {
         case "/identity/blocks": return isRead || method == .delete ? .blocks : .methodNotAllowed
         case "/identity/mappings": return isRead ? .mappings : .methodNotAllowed
         case "/identity/preview": return method == .post ? .preview : .methodNotAllowed
+        case "/identity/events": return isRead ? .activity : .methodNotAllowed
         case "/api/2.0/export": return isRead ? .export : .methodNotAllowed
         case "/api/2.0/engage", "/api/query/engage": return isReadOrPost ? .profiles : .methodNotAllowed
         case "/api/app/me": return isRead ? .account : .methodNotAllowed

@@ -11,7 +11,9 @@ enum Backend: String, CaseIterable, CustomTestStringConvertible {
     var testDescription: String { rawValue }
 
     /// Runs a body with an empty store, and leaves nothing behind.
-    func withStore(_ body: (any Store) async throws -> Void) async throws {
+    func withStore(
+        _ options: SQLiteOptions = SQLiteOptions(), _ body: (any Store) async throws -> Void
+    ) async throws {
         switch self {
         case .memory:
             let store = MemoryStore(sizeLimitBytes: 1 << 30)
@@ -19,11 +21,42 @@ enum Backend: String, CaseIterable, CustomTestStringConvertible {
             try? await store.close()
         case .sqlite:
             try await withTemporaryDirectory { directory in
-                let store = try SQLiteStore(path: directory + "/store.sqlite")
+                let store = try SQLiteStore(path: directory + "/store.sqlite", options: options)
                 try await body(store)
                 try? await store.close()
             }
         }
+    }
+}
+
+extension SQLiteOptions.Postings {
+    /// Runs of few records, so that a short history makes several levels of them.
+    static let small = {
+        var postings = SQLiteOptions.Postings()
+        postings.openRowLimit = 3
+        postings.openRecordLimit = 12
+        postings.blockRecords = 3
+        postings.runsPerMerge = 2
+        postings.stepBlocks = 1
+        return postings
+    }()
+
+    /// Runs that are merged all the time, and far behind.
+    static let tiny = {
+        var postings = SQLiteOptions.Postings()
+        postings.openRowLimit = 1
+        postings.openRecordLimit = 1
+        postings.blockRecords = 1
+        postings.runsPerMerge = 3
+        postings.stepBlocks = 1
+        return postings
+    }()
+}
+
+extension SQLiteOptions {
+    init(_ postings: Postings) {
+        self.init()
+        self.postings = postings
     }
 }
 

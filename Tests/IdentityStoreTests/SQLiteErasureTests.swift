@@ -9,14 +9,20 @@ struct SQLiteErasureTests {
     /// Bytes that the ids of these tests begin with, and that stand nowhere else.
     private static let mark = "VICTIM"
 
-    @Test(arguments: [4, 1_024])
+    @Test(arguments: [4, 1_024], [nil, 150, 700])
     func `after an erasure no file has a trace of what was deleted, and commits went on beside it`(
-        _ pagesAtOnce: Int
+        _ pagesAtOnce: Int, _ runRecords: Int?
     ) async throws {
         try await withTemporaryDirectory { directory in
             let path = directory + "/store.sqlite"
             var options = SQLiteOptions()
             options.erasurePages = pagesAtOnce
+            if let runRecords {
+                options.postings.openRecordLimit = runRecords
+                options.postings.blockRecords = runRecords == 150 ? 20 : 510
+                options.postings.runsPerMerge = 3
+                options.postings.stepBlocks = 1
+            }
             let store = try SQLiteStore(path: path, options: options)
             var generator = SeededGenerator(seed: 7)
             var ids: [DistinctID] = []
@@ -42,6 +48,9 @@ struct SQLiteErasureTests {
             }
             #expect(try Self.count(Self.mark, beside: path) > 125)
             #expect(try Self.hashes(of: ids.prefix(20), beside: path) >= 20)
+            let standing = try await store.standing()
+            #expect(standing.runs.isEmpty == (runRecords == nil))
+            #expect(runRecords != 150 || Set(standing.runs.map(\.state)).count > 1)
             var task = PrivacyTask(
                 trackingID: "t", project: project, kind: .deletion, complianceType: .gdpr, requestedBy: "secret",
                 createdMilliseconds: 1, distinctIDs: ids)

@@ -113,6 +113,38 @@ extension OpenAPI {
             }
           }
         },
+        "/identity/events": {
+          "get": {
+            "tags": ["identity"], "operationId": "activity",
+              "summary": "The events of an id's whole cluster, newest first, in pages.",
+            "parameters": [
+              {"name": "distinct_id", "in": "query", "required": true,
+                "schema": {"$ref": "#/components/schemas/DistinctID"}},
+              {"name": "limit", "in": "query",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}},
+              {"name": "before", "in": "query",
+                "description": "The next of the page before, or a time, excluded: RFC 3339, or seconds since 1970.",
+                "schema": {"type": "string"}, "example": "2024-05-01T12:00:00Z"},
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "A page of events.", "content": {"application/json": {"schema": {
+                "type": "object", "required": ["canonical_id", "events", "next"], "additionalProperties": false,
+                "properties": {
+                  "canonical_id": {"type": "string"},
+                  "events": {"type": "array", "items": {"type": "object", "required": ["event", "properties"],
+                    "additionalProperties": false, "properties": {
+                      "event": {"type": "string"}, "properties": {"type": "object",
+                        "required": ["time", "distinct_id", "$insert_id"], "properties": {
+                          "time": {"type": "integer"}, "distinct_id": {"type": "string"},
+                          "$insert_id": {"type": "string"}}}}}},
+                  "next": {"type": ["string", "null"],
+                    "description": "What before must be for the next page; null on the last."}}}}}},
+              \#(queryResponses)
+            }
+          }
+        },
         "/identity/mappings": {
           "get": {
             "tags": ["identity"], "operationId": "mappings", "summary": "Every known id with its canonical id.",

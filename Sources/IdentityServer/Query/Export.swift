@@ -155,7 +155,11 @@ package struct Export: AsyncSequence, Sendable {
             let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
             let canonical = try canonicalID(of: event, identity, asOf: sequence, known, &page.found)
             let start = json.bytes.count
-            let properties = write(event, canonical: canonical, entry: entry, to: &json)
+            let text = EventText(
+                event: event, canonicalID: canonical, entry: entry, namesType: range.namesType,
+                isTimeInMilliseconds: range.isTimeInMilliseconds)
+            let properties = text.write(to: &json)
+            json.endLine()
             if let condition = range.condition, !condition.matches(json.bytes, in: properties) {
                 json.remove(from: start)
                 continue
@@ -188,57 +192,5 @@ package struct Export: AsyncSequence, Sendable {
         let canonical = try identity.canonicalNode(ofRoot: root, asOf: sequence).id.bytes
         if root.canonicalSince > sequence { found[root.key] = canonical }
         return canonical
-    }
-
-    /// Writes an event as a line.
-    ///
-    /// - Returns: where its properties stand in what was written.
-    private func write(
-        _ event: StoredEvent, canonical: [UInt8], entry: LogEntry?, to json: inout JSONBuilder
-    ) -> Swift.Range<Int> {
-        var properties = 0..<0
-        json.object { json in
-            if range.namesType { json.field("type", "event") }
-            json.field("event", utf8: event.name)
-            var start = 0
-            json.object("properties") { json in
-                start = json.bytes.count - 1
-                let time = event.key.timeMilliseconds
-                json.field("time", range.isTimeInMilliseconds ? time : Timestamp.seconds(milliseconds: time))
-                json.field("distinct_id", utf8: canonical)
-                if event.sentID != canonical { json.field("$distinct_id_before_identity", utf8: event.sentID) }
-                if event.insertID.isEmpty {
-                    json.field("$insert_id", event.key.generatedInsertID)
-                } else {
-                    json.field("$insert_id", utf8: event.insertID)
-                }
-                json.members(of: event.properties)
-                if let refusal = entry?.refusal {
-                    json.field("$failure_reason", refusal.failureReason)
-                    json.field("$failure_description", entry?.failureDescription ?? "")
-                }
-                if let conflict = event.conflict {
-                    json.field("$identity_failure_reason", conflict.failureReason)
-                }
-                json.field("mp_processing_time_ms", event.receivedMilliseconds)
-                json.field("$mp_api_endpoint", event.endpoint.path)
-                json.field("$mp_api_timestamp_ms", event.receivedMilliseconds)
-                if event.endpoint == .import { json.field("$import", true) }
-            }
-            properties = start..<json.bytes.count
-        }
-        json.endLine()
-        return properties
-    }
-}
-
-extension EventKey {
-    /// What stands for `$insert_id` where none was sent: 32 hexadecimal digits of the key's own hash.
-    var generatedInsertID: String {
-        let digits = [hashHigh, hashLow].map { half in
-            let text = String(half, radix: 16)
-            return String(repeating: "0", count: 16 - text.utf8.count) + text
-        }
-        return digits.joined()
     }
 }

@@ -14,7 +14,7 @@ package enum PastMoment: Hashable, Sendable {
     package init(_ text: String) throws(ConfigurationError) {
         if let sequence = Int64(text), sequence >= 0 {
             self = .sequence(sequence)
-        } else if let time = Timestamp.milliseconds(text) {
+        } else if let time = Timestamp.milliseconds(rfc3339: text) {
             self = .time(time)
         } else {
             throw ConfigurationError(

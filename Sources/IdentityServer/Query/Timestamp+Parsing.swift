@@ -1,41 +1,71 @@
 extension Timestamp {
-    /// The milliseconds since 1970 of a time as RFC 3339 writes it; nil where it is none.
+    /// Seconds of 0001-01-01 and of 9999-12-31T23:59:59, the first and the last that have a text.
+    private static let secondsRange: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+
+    /// The milliseconds of a time: RFC 3339, or seconds since 1970, each with or without a fraction.
     ///
-    /// `2023-11-14T22:13:20Z`, with any number of decimals, of which three count, or `2023-11-15T00:13:20+02:00`. A
-    /// blank stands for `+`, which is what a `+` that was not escaped in a query becomes.
+    /// - Parameter text: `2024-05-01T12:00:00Z`, `2024-05-01T14:00:00.5+02:00`, `1714564800` or `1714564800.5`.
+    /// - Returns: milliseconds since 1970, rounded down; nil where it is neither.
     static func milliseconds(_ text: String) -> Int64? {
-        let bytes = Array(text.utf8)
-        guard bytes.count >= 20, let day = startOfDay(String(decoding: bytes[..<10], as: UTF8.self)),
-            "Tt ".utf8.contains(bytes[10]), bytes[13] == UInt8(ascii: ":"), bytes[16] == UInt8(ascii: ":"),
-            let hours = number(bytes[11..<13], below: 24), let minutes = number(bytes[14..<16], below: 60),
-            let seconds = number(bytes[17..<19], below: 60)
-        else { return nil }
-        var place = 19
-        var fraction: Int64 = 0
-        if bytes[place] == UInt8(ascii: ".") {
-            let digits = bytes[(place + 1)...].prefix { (0x30...0x39).contains($0) }
-            guard !digits.isEmpty else { return nil }
-            let three = (Array(digits.prefix(3)) + [0x30, 0x30, 0x30]).prefix(3)
-            fraction = three.reduce(0) { $0 * 10 + Int64($1 - 0x30) }
-            place += 1 + digits.count
-        }
-        guard let offset = offsetMinutes(bytes[place...]) else { return nil }
-        return day + ((hours * 60 + minutes - offset) * 60 + seconds) * 1000 + fraction
+        seconds(Array(text.utf8)[...]) ?? milliseconds(rfc3339: text)
     }
 
-    /// `Z`, `+hh:mm` or `-hh:mm`.
-    private static func offsetMinutes(_ bytes: ArraySlice<UInt8>) -> Int64? {
-        guard let sign = bytes.first else { return nil }
-        let rest = Array(bytes.dropFirst())
-        if sign == UInt8(ascii: "Z") || sign == UInt8(ascii: "z") { return rest.isEmpty ? 0 : nil }
-        guard "+- ".utf8.contains(sign), rest.count == 5, rest[2] == UInt8(ascii: ":"),
-            let hours = number(rest[..<2], below: 24), let minutes = number(rest[3...], below: 60)
+    /// The milliseconds of a time as RFC 3339 writes it.
+    ///
+    /// A blank stands for the `+` of an offset, which is what a `+` that was not escaped in a query becomes.
+    ///
+    /// - Parameter text: `2024-05-01T12:00:00Z`, `2024-05-01T14:00:00.5+02:00`.
+    /// - Returns: milliseconds since 1970, rounded down; nil where it is none.
+    static func milliseconds(rfc3339 text: String) -> Int64? {
+        let bytes = Array(text.utf8)
+        guard bytes.count >= 20, bytes[10] | 0x20 == UInt8(ascii: "t"), bytes[13] == UInt8(ascii: ":"),
+            bytes[16] == UInt8(ascii: ":"), let day = startOfDay(String(decoding: bytes[..<10], as: UTF8.self)),
+            let hours = number(bytes[11..<13], below: 24), let minutes = number(bytes[14..<16], below: 60)
+        else { return nil }
+        guard let zone = bytes[19...].firstIndex(where: { [0x20, 0x2B, 0x2D, 0x5A, 0x7A].contains($0) }),
+            let seconds = number(bytes[17..<19], below: 60), let offset = offsetMinutes(bytes[zone...]),
+            let fraction = fraction(bytes[19..<zone])
+        else { return nil }
+        let time = day + hours * 3_600_000 + (minutes - offset) * 60_000 + seconds * 1_000 + fraction
+        return secondsRange.contains(Self.seconds(milliseconds: time)) ? time : nil
+    }
+
+    /// `1714564800`, `-5.25`.
+    private static func seconds(_ text: ArraySlice<UInt8>) -> Int64? {
+        let isNegative = text.first == UInt8(ascii: "-")
+        let digits = isNegative ? text.dropFirst() : text
+        let whole = digits.prefix { $0 != UInt8(ascii: ".") }
+        guard (1...12).contains(whole.count), let seconds = number(whole, below: .max),
+            let fraction = fraction(digits[whole.endIndex...])
+        else { return nil }
+        let time = seconds * 1_000 + fraction
+        let signed = isNegative ? -time : time
+        return secondsRange.contains(Self.seconds(milliseconds: signed)) ? signed : nil
+    }
+
+    /// `Z`, `+02:00`.
+    private static func offsetMinutes(_ text: ArraySlice<UInt8>) -> Int64? {
+        guard let sign = text.first else { return nil }
+        if sign | 0x20 == UInt8(ascii: "z") { return text.count == 1 ? 0 : nil }
+        let places = Array(text.dropFirst())
+        guard places.count == 5, places[2] == UInt8(ascii: ":"), let hours = number(places[..<2], below: 24),
+            let minutes = number(places[3...], below: 60)
         else { return nil }
         return (hours * 60 + minutes) * (sign == UInt8(ascii: "-") ? -1 : 1)
     }
 
+    /// The milliseconds of `.25`, or of nothing.
+    private static func fraction(_ text: ArraySlice<UInt8>) -> Int64? {
+        if text.isEmpty { return 0 }
+        guard text.first == UInt8(ascii: "."), (2...10).contains(text.count),
+            number(text.dropFirst(), below: .max) != nil
+        else { return nil }
+        let digits = Array(text.dropFirst().prefix(3))
+        return number((digits + [UInt8](repeating: 0x30, count: 3 - digits.count))[...], below: .max)
+    }
+
     private static func number(_ digits: ArraySlice<UInt8>, below limit: Int64) -> Int64? {
-        guard digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard !digits.isEmpty, digits.count <= 18, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         let number = digits.reduce(0) { $0 * 10 + Int64($1 - 0x30) }
         return number < limit ? number : nil
     }
