@@ -145,7 +145,7 @@ struct SQLitePostingsTests {
 
     @Test(arguments: [
         Statements.openArrivals, Statements.arrivalsAfter, Statements.runs, Statements.runsInState,
-        Statements.fencesAbove, Statements.fenceBelow, Statements.fence, Statements.block,
+        Statements.fencesAbove, Statements.fenceBelow, Statements.fence, Statements.postingBlock,
         Statements.startedDeletion,
     ])
     func `no statement about runs reads more than it must`(_ sql: String) async throws {

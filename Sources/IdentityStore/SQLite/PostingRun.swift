@@ -120,7 +120,7 @@ struct PostingFence: Hashable, Sendable {
         _ records: [Arrival], _ ordinal: Int64, to run: Int64, _ db: Database
     ) throws(StoreError) {
         guard let first = records.first else { return }
-        let block = try PreparedStatement(cached: Statements.insertBlock, in: db)
+        let block = try PreparedStatement(cached: Statements.insertPostingBlock, in: db)
         try records.packed.withBytes { bytes throws(StoreError) in
             try block.bind(1, inPlace: bytes)
             try block.run()
@@ -146,7 +146,7 @@ struct PostingFence: Hashable, Sendable {
     }
 
     func deleteBlock(_ db: Database) throws(StoreError) {
-        let statement = try PreparedStatement(cached: Statements.deleteBlock, in: db)
+        let statement = try PreparedStatement(cached: Statements.deletePostingBlock, in: db)
         try statement.bind(1, block)
         try statement.run()
     }
@@ -160,7 +160,7 @@ struct PostingFence: Hashable, Sendable {
 
     /// The records of its block, in order.
     func records(_ db: Database) throws(StoreError) -> [Arrival] {
-        let statement = try PreparedStatement(cached: Statements.block, in: db)
+        let statement = try PreparedStatement(cached: Statements.postingBlock, in: db)
         try statement.bind(1, block)
         let found = try statement.first { row in
             var records: [Arrival] = []

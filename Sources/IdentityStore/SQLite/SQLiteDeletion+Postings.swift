@@ -71,7 +71,7 @@ extension SQLiteDeletion {
             try fence.deleteBlock(db)
             return records.count
         }
-        let update = try PreparedStatement(cached: Statements.updateBlock, in: db)
+        let update = try PreparedStatement(cached: Statements.updatePostingBlock, in: db)
         try update.bind(1, fence.block)
         try update.bind(2, kept.packed)
         try update.run()

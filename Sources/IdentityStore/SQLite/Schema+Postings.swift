@@ -83,13 +83,13 @@ extension Statements {
 
     static let deleteRun = "DELETE FROM posting_run WHERE run = ?"
 
-    static let insertBlock = "INSERT INTO posting_block (records) VALUES (?)"
+    static let insertPostingBlock = "INSERT INTO posting_block (records) VALUES (?)"
 
-    static let block = "SELECT records FROM posting_block WHERE id = ?"
+    static let postingBlock = "SELECT records FROM posting_block WHERE id = ?"
 
-    static let updateBlock = "UPDATE posting_block SET records = ?2 WHERE id = ?1"
+    static let updatePostingBlock = "UPDATE posting_block SET records = ?2 WHERE id = ?1"
 
-    static let deleteBlock = "DELETE FROM posting_block WHERE id = ?"
+    static let deletePostingBlock = "DELETE FROM posting_block WHERE id = ?"
 
     static let insertFence = """
         INSERT INTO posting_fence (run, first_hash, first_time, ordinal, block) VALUES (?, ?, ?, ?, ?)
