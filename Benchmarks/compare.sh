@@ -3,14 +3,14 @@
 #
 #     Benchmarks/compare.sh                  about six minutes
 #     BENCH_QUICK=1 Benchmarks/compare.sh    under two
-#     BENCH_PARTS="wire store" …             only some of: engine wire store http
+#     BENCH_PARTS="wire store" …             only some of: engine wire store activity http
 #
 # A figure that misses its aim is shown as such and fails nothing. An error in what is measured fails the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 quick=${BENCH_QUICK:-0}
-parts=${BENCH_PARTS:-engine wire store http}
+parts=${BENCH_PARTS:-engine wire store activity http}
 benchmarks=${BENCH_PROGRAM:-.build/release/Benchmarks}
 selfsame=${BENCH_SERVER:-.build/release/selfsame}
 work=.build/bench
@@ -75,6 +75,9 @@ measure_store() {
     done
     rm -f "$work"/bare.sqlite*
 }
+
+# Ten million events take about six gigabytes.
+measure_activity() { "$benchmarks" activity "${options[@]}" --directory "$work" >>"$work/ours.jsonl"; }
 
 start_server() {
     "$selfsame" serve --port 0 --data "$work/data" >"$work/server.out" 2>"$work/server.err" &
@@ -160,6 +163,7 @@ check_log() {
 if has engine; then measure_engine; fi
 if has wire; then measure_wire; fi
 if has store; then measure_store; fi
+if has activity; then measure_activity; fi
 if has http; then measure_http; fi
 
 label="$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)-$(getconf _NPROCESSORS_ONLN)core"

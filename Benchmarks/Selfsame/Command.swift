@@ -10,6 +10,7 @@ struct Command {
                Benchmarks wire   [--quick] [--runs N] [--only NAME] [--write-body FILE]
                Benchmarks store  [--quick] [--runs N] [--directory DIR] [--kind events|identify] [--batch N]
                                  [--rows N] [--seconds N]
+               Benchmarks activity [--quick] [--directory DIR] [--events N] [--queries N]
                Benchmarks empty-store FILE
 
         Each measurement is one JSON object a line: name, unit, value (the median of the runs), runs.
@@ -43,6 +44,14 @@ struct Command {
                 let batch = try arguments.number("--batch", default: 0)
                 try arguments.finish()
                 try await benchmarks.run(kind: kind, batch: batch)
+            case "activity":
+                let isQuick = arguments.isSet("--quick")
+                let benchmarks = ActivityBenchmarks(
+                    directory: try arguments.text("--directory") ?? ".build/bench",
+                    eventCount: try arguments.number("--events", default: isQuick ? 300_000 : 10_000_000),
+                    queryCount: try arguments.number("--queries", default: 1_000))
+                try arguments.finish()
+                try await benchmarks.run()
             case "empty-store":
                 let path = try arguments.operand()
                 try arguments.finish()

@@ -121,7 +121,7 @@ extension StoreBenchmarks {
 
 extension EventBatch {
     /// Adds a plain event, as the decoder lays it out.
-    fileprivate mutating func append(_ sample: SampleEvents.Event) {
+    mutating func append(_ sample: SampleEvents.Event) {
         var event = Event(project: ProjectID(1))
         event.timeMilliseconds = sample.timeMilliseconds
         let start = bytes.count

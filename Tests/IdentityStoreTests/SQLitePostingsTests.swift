@@ -280,7 +280,8 @@ struct PostingStanding {
 
         var isInOrder: Bool {
             let records = blocks.flatMap { $0 }
-            return isFenced && !blocks.contains { $0.isEmpty } && zip(records, records.dropFirst()).allSatisfy { $0 < $1 }
+            return isFenced && !blocks.contains { $0.isEmpty }
+                && zip(records, records.dropFirst()).allSatisfy { $0 < $1 }
         }
     }
 

@@ -78,7 +78,8 @@ struct StoreActivityContract {
     ) async throws {
         try await setting.withStore { store async throws in
             for number in 0..<9 {
-                try await store.commit(Sent(id: "a", insertID: "\(number)", properties: String(repeating: "x", count: 100)))
+                try await store.commit(
+                    Sent(id: "a", insertID: "\(number)", properties: String(repeating: "x", count: 100)))
             }
             func page(_ sizeLimitBytes: Int) async throws -> Int {
                 try await store.read { snapshot throws(StoreError) in
@@ -152,7 +153,8 @@ struct StoreActivityContract {
             case (.original, 0): sent = .merge(id(), id())
             case (.legacy, 0): sent = .alias(id(), of: id())
             case (.simplified, 0..<5): sent = .device("$device:" + id(), of: id())
-            default: sent = Sent(id: id(), filedID: [nil, id(), "$device:" + id()][Int.random(in: 0..<3, using: &random)])
+            default:
+                sent = Sent(id: id(), filedID: [nil, id(), "$device:" + id()][Int.random(in: 0..<3, using: &random)])
             }
             sent.time = Int64.random(in: -50..<50, using: &random)
             if Bool.random(using: &random) { sent.insertID = "\(Int.random(in: 0..<30, using: &random))" }

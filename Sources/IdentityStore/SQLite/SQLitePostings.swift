@@ -11,7 +11,9 @@ struct SQLitePostings {
 
     /// What is known of a project.
     private struct Standing {
-        /// Open rows and records, or more. Another process that commits as well looks for itself.
+        /// Open rows and records, or more.
+        ///
+        /// Another process that commits as well looks for itself.
         var rows: Int
         var records = 0
         /// Whether no run waits for anything.

@@ -25,7 +25,8 @@ enum Schema {
 
     /// Everything but projects and accounts, in an order in which it may be emptied.
     static let contentTables = [
-        "event", "arrivals", "posting_run", "posting_block", "posting_fence", "identity", "log", "log_node", "link", "link_state", "block", "profile", "group_profile",
+        "event", "arrivals", "posting_run", "posting_block", "posting_fence", "identity", "log", "log_node", "link",
+        "link_state", "block", "profile", "group_profile",
         "profile_order", "counter", "privacy_task",
     ]
 
