@@ -13,8 +13,8 @@ extension IdentityIndex: NodeSource {
 extension NodeSource {
     /// The root of a node's cluster when only entries up to a sequence had been decided.
     ///
-    /// The node must exist then, and must not have been revised since: so for all that go back in time here. A node that
-    /// a root's `joinedSequence` leaves out had not yet been joined.
+    /// The node must exist then, and must not have been revised since: so for all that go back in time here. A node
+    /// that a root's `joinedSequence` leaves out had not yet been joined.
     package func root(of node: Node, asOf sequence: Int64 = .max) throws(Failure) -> Node {
         var node = node
         while !node.isRoot, node.joinedSequence <= sequence { node = try existing(node.parent) }

@@ -118,3 +118,28 @@ package struct MovedID: Hashable, Sendable {
         self.to = to
     }
 }
+
+extension StoreSnapshot {
+    /// The most events of one id that are counted for an amendment, and of all its ids.
+    private static var countLimits: (id: Int, total: Int) { (10_000, 100_000) }
+
+    /// How many events moved with each id.
+    ///
+    /// - Parameters:
+    ///   - moved: the ids.
+    ///   - project: the project.
+    /// - Returns: the count by id, at most 10,000 each; without the ids after the first 100,000 events.
+    /// - Throws: `StoreError`.
+    package func eventCounts(
+        of moved: some Sequence<MovedID>, in project: ProjectID
+    ) throws(StoreError) -> [DistinctID: Int] {
+        var counts: [DistinctID: Int] = [:]
+        var total = 0
+        for one in moved where total < Self.countLimits.total {
+            let count = try eventCount(filedUnder: one.id, in: project, limit: Self.countLimits.id)
+            counts[one.id] = count
+            total += count
+        }
+        return counts
+    }
+}

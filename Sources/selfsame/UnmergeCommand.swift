@@ -163,14 +163,22 @@ enum AmendmentConsole {
             result = try await directory.store.amend(
                 request, in: project.id, by: project.rules, origin: origin, nowMilliseconds: now)
         }
-        try await directory.store.close()
         switch result {
-        case .failure(let refusal): throw ConfigurationError(refusal.description)
-        case .success(let report): write(report, isPreview: isPreview)
+        case .failure(let refusal):
+            try await directory.store.close()
+            throw ConfigurationError(refusal.description)
+        case .success(let report):
+            let moved = report.moved.prefix(listLimit)
+            let counts = try await directory.store.read {
+                (snapshot: any StoreSnapshot) throws(StoreError) -> [DistinctID: Int] in
+                try snapshot.eventCounts(of: moved, in: project.id)
+            }
+            try await directory.store.close()
+            write(report, counts, isPreview: isPreview)
         }
     }
 
-    private static func write(_ report: AmendmentReport, isPreview: Bool) {
+    private static func write(_ report: AmendmentReport, _ counts: [DistinctID: Int], isPreview: Bool) {
         let verb = report.entry.amendment.verb.name
         Console.write(
             isPreview
@@ -181,7 +189,8 @@ enum AmendmentConsole {
         for cluster in report.before.prefix(listLimit) { Console.write("before  \(text(of: cluster))") }
         for cluster in report.after.prefix(listLimit) { Console.write("after   \(text(of: cluster))") }
         for moved in report.moved.prefix(listLimit) {
-            Console.write("moved   \(moved.id): \(moved.from) -> \(moved.to)")
+            let events = counts[moved.id].map { ", \($0) events" } ?? ""
+            Console.write("moved   \(moved.id): \(moved.from) -> \(moved.to)\(events)")
         }
         for link in report.stayingTogether.prefix(listLimit) {
             Console.write("stay together through other links: \(link.from), \(link.to)")

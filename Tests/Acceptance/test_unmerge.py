@@ -62,7 +62,7 @@ def test_one_link_is_taken_back_and_later_links_stay(running):
     assert [(one["canonical_id"], one["members"]) for one in done["before"]] == [("U1", ["U1", A1, A2, "U2"])]
     assert [(one["canonical_id"], one["members"]) for one in done["after"]] == [
         ("U1", ["U1", A2, "U2"]), (A1, [A1])]
-    assert [(one["distinct_id"], one["from"], one["to"]) for one in done["moved"]] == [(A1, "U1", A1)]
+    assert done["moved"] == [{"distinct_id": A1, "from": "U1", "to": A1, "events": 1}]
     assert done["blocked"] == [["U1", A1]] and done["stay_together"] == [] and not done["truncated"]
 
     assert running.clusters() == {frozenset(["U1", A2, "U2"])}
@@ -134,7 +134,7 @@ def test_a_restore_undoes_an_unmerge_once(running):
     send(running, ORIGINAL.identify("U2", A3))
     assert restore(running, done["sequence"], preview=True)["preview"]
     shown = restore(running, done["sequence"])
-    assert shown["moved"] == [{"distinct_id": A2, "from": A2, "to": "U1"}]
+    assert shown["moved"] == [{"distinct_id": A2, "from": A2, "to": "U1", "events": 0}]
     assert running.clusters() == {frozenset(["U1", A1, A2]), frozenset(["U2", A3])}
     assert last(running)["ids"]["unmerge"] == done["sequence"]
     again = post(running, "/identity/restore", {"unmerge": done["sequence"]})
@@ -298,7 +298,7 @@ def test_by_command_beside_a_running_server(server, data):
     shown = command("unmerge", "--link", 1, "--preview", "--data", data)
     assert "a preview" in shown and running.cluster("U1") == {"U1", A1, A2}
     done = command("unmerge", "--link", 1, "--data", data)
-    assert "unmerge done, as sequence 3" in done and f"moved   {A1}: U1 -> {A1}" in done
+    assert "unmerge done, as sequence 3" in done and f"moved   {A1}: U1 -> {A1}, 0 events" in done
     assert running.cluster("U1") == {"U1", A2} and last(running)["source"]["principal"] == "command"
     assert command("blocks", "--data", data) == f"U1\t{A1}\t3\n"
     explained = command("explain", A1, "U1", "--data", data)

@@ -3,12 +3,12 @@ import Testing
 
 /// Random histories over few ids, so that everything collides: the index against `NaiveProject`, and against itself.
 struct RandomHistoryTests {
-    @Test(.timeLimit(.minutes(2)), arguments: IdentitySystem.allCases)
+    @Test(.timeLimit(.minutes(10)), arguments: IdentitySystem.allCases)
     func `an index decides as the rules say, and remembers every earlier state`(_ system: IdentitySystem) {
         expectNoDifference(in: system, count: 3500) { RandomHistory.differenceFromModel($0) }
     }
 
-    @Test(.timeLimit(.minutes(2)), arguments: [IdentitySystem.original, .simplified])
+    @Test(.timeLimit(.minutes(10)), arguments: [IdentitySystem.original, .simplified])
     func `with unmerges and restores, clusters are what the active links say, now and at every sequence`(
         _ system: IdentitySystem
     ) {

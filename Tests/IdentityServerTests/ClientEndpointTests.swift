@@ -8,7 +8,7 @@ import NIOCore
 import Testing
 
 /// What client SDKs ask beside `/track`, on a sandbox driven without a socket (P 4.10, 10-1, 10-3).
-@Suite(.timeLimit(.minutes(1))) struct `Client endpoints` {
+@Suite(.timeLimit(.minutes(10))) struct `Client endpoints` {
     private static let token = "0000000000000000000000000000aaaa"
     private static let secret = "5ec0000000000000000000000000aaaa"
 

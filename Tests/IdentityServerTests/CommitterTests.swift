@@ -68,7 +68,7 @@ private final class ObstructedStore: Store {
     func close() async throws(StoreError) { try await inner.close() }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct `Committer queue` {
+@Suite(.timeLimit(.minutes(10))) struct `Committer queue` {
     private static let project = ProjectID(1)
 
     private struct Bench {

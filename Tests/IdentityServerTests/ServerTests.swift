@@ -59,7 +59,7 @@ private func identify(_ identified: String, _ anonymous: String) -> String {
 
 private let anonymous = "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e"
 
-@Suite(.timeLimit(.minutes(1))) struct `Server` {
+@Suite(.timeLimit(.minutes(10))) struct `Server` {
     @Test func `an identify is decided, told, and seen by the next read`() async throws {
         try await Sandbox().run { client in
             let response = try await client.track(identify("u1", anonymous))

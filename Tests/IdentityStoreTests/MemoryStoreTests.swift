@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// What only the store in memory keeps.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct MemoryStoreTests {
     @Test func `a commit that could pass the limit is refused whole, and the store goes on after`() async throws {
         let store = MemoryStore(sizeLimitBytes: 20_000)

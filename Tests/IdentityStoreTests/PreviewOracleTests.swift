@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// Random histories: what a preview tells of a batch is what then comes of it, and the preview itself leaves nothing.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct PreviewOracleTests {
     @Test(arguments: Backend.allCases, IdentitySystem.allCases)
     func `committing a batch gives what its preview told`(_ backend: Backend, _ system: IdentitySystem) async throws {

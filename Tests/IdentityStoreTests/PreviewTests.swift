@@ -5,7 +5,7 @@ import Testing
 @testable import IdentityStore
 
 /// What a preview tells, on every store.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct PreviewTests {
     @Test(arguments: Backend.allCases)
     func `statements are decided in order, each on top of those before it`(_ backend: Backend) async throws {

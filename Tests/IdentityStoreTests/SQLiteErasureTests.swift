@@ -4,7 +4,7 @@ import Testing
 
 @testable import IdentityStore
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SQLiteErasureTests {
     /// Bytes that the ids of these tests begin with, and that stand nowhere else.
     private static let mark = "VICTIM"
@@ -24,28 +24,7 @@ struct SQLiteErasureTests {
                 options.postings.stepBlocks = 1
             }
             let store = try SQLiteStore(path: path, options: options)
-            var generator = SeededGenerator(seed: 7)
-            var ids: [DistinctID] = []
-            // Random times split pages in the middle, which leaves copies of rows behind.
-            for round in 0..<25 {
-                var events: [Sent] = []
-                for number in 0..<100 {
-                    let isVictim = number % 20 == 0
-                    let id = "\(generator.next() % 1_000_000)-\(isVictim ? Self.mark : "other")-\(round)-\(number)"
-                    if isVictim { ids.append(DistinctID(id)) }
-                    let length = Int(generator.next() % 900)
-                    let text = String(repeating: isVictim ? Self.mark : "filler", count: length / 6)
-                    var sent = Sent(
-                        id: id, insertID: "i\(number)", time: Int64(generator.next() % 1_000_000_000),
-                        properties: #"{"p":"\#(text)"}"#)
-                    if number % 10 == 0 {
-                        sent.identity = .of(
-                            .merge, id, isVictim ? "\(Self.mark)2-\(round)-\(number)" : "o\(round)-\(number)")
-                    }
-                    events.append(sent)
-                }
-                _ = try await store.commit([EventBatch.of(events)], by: original, nowMilliseconds: 1)
-            }
+            let ids = try await fill(store)
             #expect(try Self.count(Self.mark, beside: path) > 125)
             #expect(try Self.hashes(of: ids.prefix(20), beside: path) >= 20)
             let standing = try await store.standing()
@@ -85,6 +64,35 @@ struct SQLiteErasureTests {
             #expect(try await store.check() == ["ok"])
             try await store.close()
         }
+    }
+
+    /// Commits events of which one in twenty is to be deleted.
+    ///
+    /// - Returns: the ids of those.
+    private func fill(_ store: SQLiteStore) async throws -> [DistinctID] {
+        var generator = SeededGenerator(seed: 7)
+        var ids: [DistinctID] = []
+        // Random times split pages in the middle, which leaves copies of rows behind.
+        for round in 0..<25 {
+            var events: [Sent] = []
+            for number in 0..<100 {
+                let isVictim = number % 20 == 0
+                let id = "\(generator.next() % 1_000_000)-\(isVictim ? Self.mark : "other")-\(round)-\(number)"
+                if isVictim { ids.append(DistinctID(id)) }
+                let length = Int(generator.next() % 900)
+                let text = String(repeating: isVictim ? Self.mark : "filler", count: length / 6)
+                var sent = Sent(
+                    id: id, insertID: "i\(number)", time: Int64(generator.next() % 1_000_000_000),
+                    properties: #"{"p":"\#(text)"}"#)
+                if number % 10 == 0 {
+                    sent.identity = .of(
+                        .merge, id, isVictim ? "\(Self.mark)2-\(round)-\(number)" : "o\(round)-\(number)")
+                }
+                events.append(sent)
+            }
+            _ = try await store.commit([EventBatch.of(events)], by: original, nowMilliseconds: 1)
+        }
+        return ids
     }
 
     @Test func `what commits change between two steps is cleared too`() async throws {

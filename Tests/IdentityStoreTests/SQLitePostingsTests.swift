@@ -6,7 +6,7 @@ import Testing
 @testable import IdentityStore
 
 /// How a SQLite store keeps events to be found by id.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SQLitePostingsTests {
     @Test func `open arrivals are closed into runs, runs are merged, and what was merged goes`() async throws {
         try await withStore(.small) { store async throws in
@@ -170,7 +170,7 @@ struct SQLitePostingsTests {
 }
 
 /// Deletions beside closing and merging.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SQLitePostingsDeletionTests {
     @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
     func `a deletion finds everything, whatever is closed and merged between its looks`(

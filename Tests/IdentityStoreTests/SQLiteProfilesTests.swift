@@ -6,7 +6,7 @@ import Testing
 @testable import IdentityStore
 
 /// What only the store in a file keeps of profiles.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SQLiteProfilesTests {
     @Test func `profiles that were acknowledged are there after the process was killed`() async throws {
         try await withTemporaryDirectory { directory in

@@ -6,7 +6,7 @@ import Testing
 @testable import IdentityStore
 
 /// Reads that wait for a connection.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SQLiteReadersTests {
     private final class Witness: Sendable {}
 

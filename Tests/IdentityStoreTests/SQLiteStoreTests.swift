@@ -6,7 +6,7 @@ import Testing
 @testable import IdentityStore
 
 /// What only the store in a file keeps.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SQLiteStoreTests {
     @Test func `a store that is opened again has everything, and goes on where it was`() async throws {
         try await withTemporaryDirectory { directory in

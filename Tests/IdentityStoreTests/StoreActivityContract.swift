@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// What every store keeps: the events of ids, newest first.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct StoreActivityContract {
     /// A store, with how it keeps events to be found.
     struct Setting: CustomTestStringConvertible {

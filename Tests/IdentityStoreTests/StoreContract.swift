@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// What every store keeps: commits.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct StoreContract {
     @Test(arguments: Backend.allCases)
     func `an event comes back as it was sent`(_ backend: Backend) async throws {

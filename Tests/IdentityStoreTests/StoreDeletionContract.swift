@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// What every store keeps: deletions for privacy law.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct StoreDeletionContract {
     @Test(arguments: Backend.allCases)
     func `a deletion takes whole clusters with everything about them, and nothing else`(

@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// Random histories, on every store: they agree, and the past can be read from the present.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct StoreOracleTests {
     static let systems: [IdentitySystem] = IdentitySystem.allCases
 

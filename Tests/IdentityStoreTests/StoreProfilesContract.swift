@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// What every store keeps of profiles (P 7.10, 10-1 to 10-3).
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct StoreProfilesContract {
     @Test(arguments: Backend.allCases)
     func `an update shows in the profile of its id, and of no other`(_ backend: Backend) async throws {

@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// What every store keeps: projects and accounts.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct StoreProjectsContract {
     private func record(_ id: Int64, token: String, digest: UInt8, _ rules: MergeRules = MergeRules()) -> ProjectRecord
     {

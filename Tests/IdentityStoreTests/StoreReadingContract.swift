@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// What every store keeps: reads.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct StoreReadingContract {
     @Test(arguments: Backend.allCases)
     func `the log is asked by id, outcome, verb and place`(_ backend: Backend) async throws {

@@ -32,7 +32,7 @@ struct RandomDecodeTests {
         return Decoded(result: result, batch: batch)
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `the copy of any object is its normal form, however it was spelt`() {
         let decoder = EventDecoder()
         forAWhile { random, seed in
@@ -55,7 +55,7 @@ struct RandomDecodeTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `the copy of any operand is its normal form, however it was spelt`() {
         let decoder = ProfileDecoder()
         var limits = WireLimits()
@@ -80,7 +80,7 @@ struct RandomDecodeTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `no broken body breaks a promise of the decoder of updates`() {
         let decoder = ProfileDecoder()
         forAWhile { random, seed in
@@ -103,7 +103,7 @@ struct RandomDecodeTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `records of one body are read as each would be alone`() {
         let decoder = EventDecoder()
         forAWhile { random, seed in
@@ -139,7 +139,7 @@ struct RandomDecodeTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `no broken body breaks a promise of the decoder`() {
         let decoder = EventDecoder()
         forAWhile { random, seed in

@@ -98,7 +98,13 @@ struct AmendmentRoutes: Sendable {
                 request, in: access.project.id, by: rules, origin: origin, nowMilliseconds: now)
         }
         switch result {
-        case .success(let report): return Answer.json(AmendmentText.json(report, isPreview: isPreview))
+        case .success(let report):
+            let moved = Array(report.moved.prefix(AmendmentText.listLimit))
+            let counts = try await store.read {
+                (snapshot: any StoreSnapshot) throws(StoreError) -> [DistinctID: Int] in
+                try snapshot.eventCounts(of: moved, in: access.project.id)
+            }
+            return Answer.json(AmendmentText.json(report, eventCounts: counts, isPreview: isPreview))
         case .failure(let refusal): throw QueryFault(status: refusal.status, message: refusal.description)
         }
     }

@@ -7,7 +7,15 @@ enum AmendmentText {
     static let listLimit = 1000
 
     /// The answer to an unmerge, a restore or an unblocking, done or previewed.
-    static func json(_ report: AmendmentReport, isPreview: Bool) -> [UInt8] {
+    ///
+    /// - Parameters:
+    ///   - report: what was done, or would be.
+    ///   - eventCounts: the events of ids whose canonical id changes.
+    ///   - isPreview: whether nothing was done.
+    /// - Returns: a JSON object.
+    static func json(
+        _ report: AmendmentReport, eventCounts: [DistinctID: Int], isPreview: Bool
+    ) -> [UInt8] {
         var json = JSONBuilder()
         json.object { json in
             json.field("sequence", report.entry.sequence)
@@ -29,6 +37,11 @@ enum AmendmentText {
                         json.field("distinct_id", moved.id)
                         json.field("from", moved.from)
                         json.field("to", moved.to)
+                        if let count = eventCounts[moved.id] {
+                            json.field("events", Int64(count))
+                        } else {
+                            json.null("events")
+                        }
                     }
                 }
             }

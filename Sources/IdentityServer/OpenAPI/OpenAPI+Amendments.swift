@@ -99,7 +99,7 @@ extension OpenAPI {
               "time": {"type": "string", "format": "date-time"},
               "links": {"type": "array", "items": {"type": "object"}},
               "before": {"$ref": "#/components/schemas/Clusters"}, "after": {"$ref": "#/components/schemas/Clusters"},
-              "moved": {"type": "array", "items": {"type": "object", "required": ["distinct_id", "from", "to"]}},
+              "moved": {"type": "array", "items": {"type": "object", "required": ["distinct_id", "from", "to", "events"]}},
               "stay_together": {"$ref": "#/components/schemas/Pairs"},
               "blocked": {"$ref": "#/components/schemas/Pairs"}, "unblocked": {"$ref": "#/components/schemas/Pairs"},
               "truncated": {"type": "boolean"}}},

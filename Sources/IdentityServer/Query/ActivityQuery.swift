@@ -4,8 +4,8 @@ import MixpanelWire
 
 /// `/identity/events`: the events of a whole cluster, newest first.
 struct ActivityQuery: Sendable {
-    /// The members of a cluster whose events are looked for: the canonical id, and then the others in the order in which
-    /// they came together.
+    /// The members of a cluster whose events are looked for: the canonical id, and then the others in the order in
+    /// which they came together.
     private static let memberLimit = 10_000
     private static let limitRange: ClosedRange<Int64> = 1...1000
     private static let limitByDefault: Int64 = 100

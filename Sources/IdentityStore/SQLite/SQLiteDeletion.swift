@@ -3,11 +3,11 @@ import IdentityEngine
 
 /// A deletion that runs: which ids go, and how far it has come.
 ///
-/// Every event is in an open row of `arrivals` or in a live run, at each moment. Looking goes through the runs, and then
-/// through the rows in the order of commits. What is closed into a run or merged into another meanwhile is in a run that
-/// was not looked at yet: so nothing is missed, and some things are looked at again. Looking is done on a reading
-/// connection; the writing one only changes what was found, where it still is. Nothing but the task is kept for after a
-/// crash: whoever begins again finds less.
+/// Every event is in an open row of `arrivals` or in a live run, at each moment. Looking goes through the runs, and
+/// then through the rows in the order of commits. What is closed into a run or merged into another meanwhile is in a
+/// run that was not looked at yet: so nothing is missed, and some things are looked at again. Looking is done on a
+/// reading connection; the writing one only changes what was found, where it still is. Nothing but the task is kept for
+/// after a crash: whoever begins again finds less.
 struct SQLiteDeletion: Sendable {
     /// Events, or rows of the log, that are looked at in one read.
     static let lookLimit = 4_000
@@ -208,8 +208,8 @@ extension SQLiteDeletion {
     ///
     /// What came since the last look is dealt with first, in the same transaction, so that nothing comes between.
     ///
-    /// - Returns: the members that are gone; nil where nothing was done, because the clusters have grown or because more
-    ///   records than the limit came into runs that were not looked at.
+    /// - Returns: the members that are gone; nil where nothing was done, because the clusters have grown or because
+    ///   more records than the limit came into runs that were not looked at.
     mutating func deleteClusters(
         of named: [DistinctID], lookingAtMost lookLimit: Int, generating hashes: inout GeneratedHashes, _ db: Database
     ) throws(StoreError) -> Set<DistinctID>? {
