@@ -168,7 +168,7 @@ private struct NewestKeys {
     mutating func take(_ key: EventKey) -> Bool {
         if let floor, key <= floor { return false }
         taken.append(key)
-        if taken.count >= 2 * limit { settle() }
+        if taken.count / 2 >= limit { settle() }
         return true
     }
 
