@@ -13,9 +13,11 @@ struct SQLitePostings {
     private struct Standing {
         /// Open rows and records, or more.
         ///
-        /// Another process that commits as well looks for itself.
-        var rows: Int
+        /// Another process that commits as well counts for itself.
+        var rows = 0
         var records = 0
+        /// Whether these were counted, and not more of them may be there.
+        var isCounted = false
         /// Whether no run waits for anything.
         var isIdle = false
     }
@@ -33,22 +35,23 @@ struct SQLitePostings {
     ///   - db: the writing connection.
     /// - Throws: `StoreError`.
     mutating func settle(_ project: ProjectID, added: Int, _ db: Database) throws(StoreError) {
-        // What is not known yet is looked at.
-        var standing = standings[project] ?? Standing(rows: options.openRowLimit)
+        var standing = standings[project] ?? Standing()
         standing.rows += 1 + added / options.openRecordLimit
         standing.records += added
-        if standing.rows >= options.openRowLimit || standing.records >= options.openRecordLimit {
+        let mayBeFull = standing.rows >= options.openRowLimit || standing.records >= options.openRecordLimit
+        if mayBeFull || !standing.isCounted {
             var closed = 0
             repeat {
                 let open = try OpenArrivals(of: project, options, db)
                 guard open.isFull else {
                     standing.rows = open.batches.count
                     standing.records = open.records.count
+                    standing.isCounted = true
                     break
                 }
                 closed += open.records.count
                 try close(open, of: project, db)
-                standing.rows = options.openRowLimit
+                standing.isCounted = false
                 standing.isIdle = false
             } while closed < added
         }
