@@ -125,14 +125,15 @@ extension IdentityIndex {
 }
 
 extension IdentityIndex {
-    private struct Moment {
+    /// When something is decided or applied, and under which rules.
+    struct Moment {
         let rules: MergeRules
         let sequence: Int64
         let timeMilliseconds: Int64
     }
 
     /// The slots of an event's two ids and of their roots, before the event.
-    private struct Pair {
+    struct Pair {
         let primary: Int
         let secondary: Int
         let primaryRoot: Int
@@ -141,7 +142,7 @@ extension IdentityIndex {
         var isTogether: Bool { primaryRoot == secondaryRoot }
     }
 
-    private mutating func makePair(_ event: IdentityEvent, _ moment: Moment) -> Pair {
+    mutating func makePair(_ event: IdentityEvent, _ moment: Moment) -> Pair {
         let form = moment.rules.anonymousForm
         let primary = slot(
             making: event.primary, form: form, sequence: moment.sequence, timeMilliseconds: moment.timeMilliseconds)
@@ -152,7 +153,7 @@ extension IdentityIndex {
             primaryRoot: rootSlot(primary), secondaryRoot: rootSlot(secondary))
     }
 
-    private func statement(_ event: IdentityEvent, _ pair: Pair) -> LinkStatement {
+    func statement(_ event: IdentityEvent, _ pair: Pair) -> LinkStatement {
         LinkStatement(verb: event.verb, from: node(at: pair.secondary).key, to: node(at: pair.primary).key)
     }
 
@@ -166,7 +167,7 @@ extension IdentityIndex {
     ///
     /// A statement that no active link makes yet becomes a redundant link, which keeps the two together when another
     /// link goes.
-    private mutating func keepTogether(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Decision {
+    mutating func keepTogether(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Decision {
         let size = Int(node(at: pair.primaryRoot).size)
         guard !hasActiveLink(statement(event, pair)) else { return Decision(.unchanged, clusterSize: size) }
         let link = makeLink(event, pair, moment)
@@ -188,7 +189,7 @@ extension IdentityIndex {
     /// comes after the roots.
     ///
     /// As many rows change at 2 ids as at 2 million.
-    private mutating func join(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Decision {
+    mutating func join(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Decision {
         precondition(!pair.isTogether, "a cluster cannot be joined to itself")
         let primaryIsGreater = node(at: pair.primaryRoot).size >= node(at: pair.secondaryRoot).size
         let winner = primaryIsGreater ? pair.primaryRoot : pair.secondaryRoot

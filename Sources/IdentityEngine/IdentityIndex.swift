@@ -53,6 +53,13 @@ package struct IdentityIndex: Sendable {
         return changed
     }
 
+    /// Puts the slots of the nodes made or changed since the last call in the place of what an array has, each once.
+    mutating func takeChangedSlots(into slots: inout [Int]) {
+        for slot in changedSlots { isChanged[slot] = false }
+        swap(&slots, &changedSlots)
+        changedSlots.removeAll(keepingCapacity: true)
+    }
+
     /// The blocks that decisions lifted since the last call.
     package mutating func takeLiftedBlocks() -> [NodePair] {
         defer { liftedPairs = [] }

@@ -22,11 +22,12 @@ struct Selfsame: AsyncParsableCommand {
               selfsame explain user-1 user-2
               selfsame unmerge --link 17 --preview
               selfsame export --from 2026-01-01 --to 2026-01-31
+              selfsame verify
             """,
         version: "0.1.0",
         subcommands: [
             Serve.self, ProjectCommand.self, AccountCommand.self, Resolve.self, ExplainCommand.self,
-            UnmergeCommand.self,
-            RestoreCommand.self, BlocksCommand.self, ExportCommand.self, ImportCommand.self,
+            UnmergeCommand.self, RestoreCommand.self, BlocksCommand.self, ExportCommand.self, ImportCommand.self,
+            VerifyCommand.self,
         ])
 }

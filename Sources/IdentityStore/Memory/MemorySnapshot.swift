@@ -32,6 +32,9 @@ struct MemorySnapshot: StoreSnapshot {
         contents[project]?.linkStates[link] ?? []
     }
 
+    /// What amendments switched links to, by the links' sequences.
+    func linkStates(in project: ProjectID) -> [Int64: [LinkState]] { contents[project]?.linkStates ?? [:] }
+
     func hasActiveLink(_ statement: LinkStatement, in project: ProjectID) -> Bool {
         links(of: statement.from, activeAsOf: .max, in: project).contains { $0.statement == statement }
     }

@@ -1,0 +1,85 @@
+import GRDB
+import IdentityEngine
+
+extension SQLiteSnapshot: StoreRows {
+    func links(in project: ProjectID, after sequence: Int64, limit: Int) throws(StoreError) -> [Link] {
+        let statement = try PreparedStatement(cached: Statements.linksAfter, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, sequence)
+        try statement.bind(3, Int64(max(limit, 0)))
+        return try statement.all { statement throws(StoreError) in try statement.link() }
+    }
+
+    func linkSwitches(
+        in project: ProjectID, after last: LinkSwitch?, limit: Int
+    ) throws(StoreError) -> [LinkSwitch] {
+        let statement = try PreparedStatement(cached: Statements.linkStatesAfter, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, last?.link ?? .min)
+        try statement.bind(3, last?.sequence ?? .min)
+        try statement.bind(4, Int64(max(limit, 0)))
+        return try statement.all {
+            LinkSwitch(link: $0.integer(0), sequence: $0.integer(1), isActive: $0.isTrue(2))
+        }
+    }
+
+    func namings(in project: ProjectID, after last: Naming?, limit: Int) throws(StoreError) -> [Naming] {
+        let statement = try PreparedStatement(cached: Statements.entryNodesAfter, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, last?.node ?? .min)
+        try statement.bind(3, last?.sequence ?? .min)
+        try statement.bind(4, Int64(max(limit, 0)))
+        return try statement.all { Naming(node: $0.integer(0), sequence: $0.integer(1)) }
+    }
+
+    func tombstones(in project: ProjectID) throws(StoreError) -> [Int64] {
+        let statement = try PreparedStatement(cached: Statements.tombstones, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, LogTombstone.column)
+        return try statement.all { $0.integer(0) }
+    }
+
+    func eventSequences(
+        in project: ProjectID, after key: EventKey, limit: Int
+    ) throws(StoreError) -> EventSequences {
+        let statement = try PreparedStatement(cached: Statements.eventSequencesAfter, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, key.timeMilliseconds)
+        let hash = (key.hashHigh.bigEndian, key.hashLow.bigEndian)
+        try statement.bind(3, withUnsafeBytes(of: hash) { Array($0) })
+        try statement.bind(4, Int64(max(limit, 0)))
+        defer { statement.reset() }
+        var page = EventSequences()
+        while try statement.step() {
+            page.sequences.append(statement.integer(2))
+            guard page.sequences.count == limit else { continue }
+            guard let hash = statement.halves(1) else { throw .unreadable("event", statement.integer(0)) }
+            page.last = EventKey(
+                timeMilliseconds: statement.integer(0), hashHigh: hash.high, hashLow: hash.low)
+        }
+        return page
+    }
+}
+
+extension Statements {
+    static let linksAfter = """
+        SELECT sequence, verb, from_key, to_key FROM link WHERE project = ? AND sequence > ? ORDER BY sequence LIMIT ?
+        """
+
+    static let linkStatesAfter = """
+        SELECT link, from_sequence, active FROM link_state WHERE project = ?1 AND (link, from_sequence) > (?2, ?3)
+        ORDER BY link, from_sequence LIMIT ?4
+        """
+
+    static let entryNodesAfter = """
+        SELECT node, sequence FROM log_node WHERE project = ?1 AND (node, sequence) > (?2, ?3)
+        ORDER BY node, sequence LIMIT ?4
+        """
+
+    static let tombstones = "SELECT sequence FROM log WHERE project = ? AND outcome = ? ORDER BY sequence"
+
+    static let eventSequencesAfter = """
+        SELECT time, hash, coalesce(sequence, 0) FROM event WHERE project = ?1 AND (time, hash) > (?2, ?3)
+        ORDER BY time, hash LIMIT ?4
+        """
+}

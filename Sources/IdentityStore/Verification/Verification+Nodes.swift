@@ -1,0 +1,133 @@
+import IdentityEngine
+
+/// Rows of ids.
+extension Verification {
+    /// Finds the rows of the ids that the log names.
+    mutating func mapIDs() throws(StoreError) {
+        keys = Array(repeating: 0, count: replay.count)
+        var next = 0
+        try forEachRow { (verification, row) throws(StoreError) in
+            guard let place = verification.place(of: row.id, near: &next) else {
+                verification.tally.add(at: row.firstSequence, "id \(row.id)") { ("no row", "a row") }
+                return
+            }
+            verification.keys[place] = row.key
+        }
+        for place in keys.indices where keys[place] == 0 {
+            let node = replay.node(at: place)
+            tally.add(at: replay.changedSequence(at: place), "id \(node.id)") { ("a row", "none") }
+        }
+    }
+
+    /// Compares every row with the node that the log gives.
+    mutating func compareNodes() throws(StoreError) {
+        var next = 0
+        var count = 0
+        try forEachRow { (verification, row) throws(StoreError) in
+            count += 1
+            if count % Self.pageSize == 0 { verification.tell(.ids, count, of: verification.replay.count) }
+            guard let place = verification.place(of: row.id, near: &next) else { return }
+            try verification.compare(row, place)
+        }
+    }
+
+    /// Rows come in the order of their keys, which is that of the replay unless the store is damaged.
+    private func place(of id: DistinctID, near next: inout Int) -> Int? {
+        let found = next < replay.count && replay.node(at: next).id == id ? next : replay.place(of: id)
+        if let found { next = found + 1 }
+        return found
+    }
+
+    private mutating func forEachRow(
+        _ body: (inout Verification, Node) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        var after: NodeKey = .min
+        while true {
+            let page = try rows.nodes(in: project, after: after, limit: Self.pageSize)
+            guard let end = page.last?.key else { return }
+            for row in page { try body(&self, row) }
+            after = end
+        }
+    }
+
+    private mutating func compare(_ row: Node, _ place: Int) throws(StoreError) {
+        let node = replay.node(at: place)
+        let isFrayed = !replay.frayed.isEmpty && replay.frayed.contains(node.key)
+        if isFrayed { frayedRows.append(row) }
+        let isUndated = isFrayed && replay.undated.contains(node.key)
+        var expected = Node(
+            key: row.key, id: row.id, isAnonymousForm: node.isAnonymousForm, sequence: node.firstSequence,
+            timeMilliseconds: isUndated ? row.firstSeenMilliseconds : node.firstSeenMilliseconds)
+        expected.order = node.order
+        expected.identifiedSequence = node.identifiedSequence
+        expected.aliasSequence = node.aliasSequence
+        if isFrayed {
+            expected.takeShape(of: row)
+        } else {
+            expected.takeShape(of: node)
+            // What refers to a row that is missing differs because of that row.
+            expected.parent = stored(node.parent) == 0 ? row.parent : stored(node.parent)
+            expected.next = stored(node.next) == 0 ? row.next : stored(node.next)
+            expected.canonical = stored(node.canonical) == 0 ? row.canonical : stored(node.canonical)
+            // Nobody reads it where the node is no root, and a cluster may have a greater one than its latest link.
+            if !node.isRoot {
+                expected.linkedSequence = row.linkedSequence
+            } else if row.linkedSequence > node.linkedSequence, row.linkedSequence <= replay.lastSequence {
+                expected.linkedSequence = row.linkedSequence
+                carriedSequences.insert(row.linkedSequence)
+            }
+        }
+        guard expected != row else { return }
+        try note(at: replay.changedSequence(at: place), "id \(row.id)") { (verification) throws(StoreError) in
+            try verification.columns(expected, row)
+        }
+    }
+
+    /// The columns in which two rows differ.
+    private func columns(_ expected: Node, _ found: Node) throws(StoreError) -> (expected: String, found: String) {
+        let columns: [(name: String, expected: Int64, found: Int64)] = [
+            ("anonymous_form", expected.isAnonymousForm ? 1 : 0, found.isAnonymousForm ? 1 : 0),
+            ("first_sequence", expected.firstSequence, found.firstSequence),
+            ("first_seen", expected.firstSeenMilliseconds, found.firstSeenMilliseconds),
+            ("joined_sequence", expected.joinedSequence, found.joinedSequence),
+            ("link_order", expected.order, found.order),
+            ("identified_sequence", expected.identifiedSequence, found.identifiedSequence),
+            ("alias_sequence", expected.aliasSequence, found.aliasSequence),
+            ("size", expected.size, found.size), ("canonical_rank", expected.canonicalRank, found.canonicalRank),
+            ("canonical_since", expected.canonicalSince, found.canonicalSince),
+            ("identified_count", expected.identifiedCount, found.identifiedCount),
+            ("linked_sequence", expected.linkedSequence, found.linkedSequence),
+            ("revised_sequence", expected.revisedSequence, found.revisedSequence),
+        ]
+        var texts: (expected: [String], found: [String]) = ([], [])
+        for column in columns where column.expected != column.found {
+            texts.expected.append("\(column.name) \(column.expected)")
+            texts.found.append("\(column.name) \(column.found)")
+        }
+        let references: [(name: String, expected: NodeKey, found: NodeKey)] = [
+            ("parent", expected.parent, found.parent), ("next", expected.next, found.next),
+            ("canonical", expected.canonical, found.canonical),
+        ]
+        for column in references where column.expected != column.found {
+            texts.expected.append("\(column.name) \(try name(ofStored: column.expected))")
+            texts.found.append("\(column.name) \(try name(ofStored: column.found))")
+        }
+        return (texts.expected.joined(separator: ", "), texts.found.joined(separator: ", "))
+    }
+}
+
+extension Node {
+    /// Takes the place in the forest that another node has.
+    fileprivate mutating func takeShape(of other: Node) {
+        parent = other.parent
+        joinedSequence = other.joinedSequence
+        next = other.next
+        revisedSequence = other.revisedSequence
+        size = other.size
+        canonical = other.canonical
+        canonicalRank = other.canonicalRank
+        canonicalSince = other.canonicalSince
+        identifiedCount = other.identifiedCount
+        linkedSequence = other.linkedSequence
+    }
+}
