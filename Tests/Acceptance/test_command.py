@@ -18,6 +18,7 @@ LONG_AGO = 1_600_041_600  # 2020-09-14T00:00:00Z
 COMMANDS = [
     [], ["serve"], ["project"], ["project", "create"], ["project", "list"], ["project", "rotate"], ["account"],
     ["account", "create"], ["account", "list"], ["resolve"], ["export"], ["import"],
+    ["verify"],
 ]
 
 
@@ -72,6 +73,7 @@ def test_a_wrong_call_says_so(arguments, tmp_path):
 @pytest.mark.parametrize("arguments", [
     ["project", "create", "x"], ["project", "list"], ["project", "rotate", "1"], ["account", "create", "x"],
     ["account", "list"], ["resolve", "x"], ["export", "--from", "2020-01-01", "--to", "2020-01-02"], ["import", "x"],
+    ["verify"],
 ], ids=" ".join)
 def test_a_directory_without_a_store_is_named(arguments, tmp_path):
     done = run_command(*arguments, "--data", tmp_path / "nowhere")

@@ -89,7 +89,7 @@ struct Damage: CustomTestStringConvertible {
         Damage(
             "UPDATE log SET detail = x'000000000000000100000000000000050000000000000005' "
                 + "WHERE sequence = 9", 9, "link "),
-        Damage("UPDATE log SET detail = x'0000000000000009000000000000000a' WHERE sequence = 12", 12, "link 10"),
+        Damage("UPDATE log SET detail = x'0000000000000009000000000000000a' WHERE sequence = 12", 11, "the block"),
         Damage("UPDATE log SET primary_id = x'5531' WHERE sequence = 15", 14, "the block"),
         Damage("UPDATE project SET max_cluster_size = 7", 16, "the project's rules"),
     ]

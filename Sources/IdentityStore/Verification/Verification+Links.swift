@@ -121,7 +121,7 @@ extension Verification {
         var sum: UInt64 = 0
         var count = 0
         // Of an id whose row is missing, that is the difference.
-        let missing = Set(keys.indices.lazy.filter { keys[$0] == 0 }.map { replay.naming(at: $0) })
+        let missing = Set(keys.indices.filter { keys[$0] == 0 }.map { replay.naming(at: $0) })
         var stray: (node: NodeKey, sequence: Int64, sum: UInt64)?
         func finishStray(_ verification: inout Verification) {
             guard let found = stray else { return }

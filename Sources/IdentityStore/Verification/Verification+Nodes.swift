@@ -78,7 +78,9 @@ extension Verification {
             }
         }
         guard expected != row else { return }
-        try note(at: replay.changedSequence(at: place), "id \(row.id)") { (verification) throws(StoreError) in
+        // Where an entry was changed, the row may have been concerned by it, though the replay was not.
+        let sequence = max(replay.changedSequence(at: place), row.latestSequence(upTo: replay.lastSequence))
+        try note(at: sequence, "id \(row.id)") { (verification) throws(StoreError) in
             try verification.columns(expected, row)
         }
     }
@@ -117,6 +119,15 @@ extension Verification {
 }
 
 extension Node {
+    /// The latest entry that the row says that it was concerned by.
+    fileprivate func latestSequence(upTo last: Int64) -> Int64 {
+        let sequences = [
+            firstSequence, joinedSequence, order >> 1, identifiedSequence, aliasSequence, revisedSequence, canonicalSince,
+            isRoot ? linkedSequence : 0,
+        ]
+        return sequences.filter { $0 <= last }.max() ?? 0
+    }
+
     /// Takes the place in the forest that another node has.
     fileprivate mutating func takeShape(of other: Node) {
         parent = other.parent

@@ -54,6 +54,8 @@ extension Verification {
         for mark in clusterMarks {
             guard let expected = mark.expected else { continue }
             let root = expected.root == 0 ? 0 : stored(expected.root)
+            // What refers to a row that is missing differs because of that row.
+            if expected.root != 0, root == 0 { continue }
             let isLinked =
                 expected.linkedSequence == mark.linkedSequence
                 || expected.linkedSequence < mark.linkedSequence && carriedSequences.contains(mark.linkedSequence)
