@@ -9,7 +9,7 @@ struct SQLiteErasureTests {
     /// Bytes that the ids of these tests begin with, and that stand nowhere else.
     private static let mark = "VICTIM"
 
-    @Test(arguments: [4, 1_024], [nil, 150, 700])
+    @Test(arguments: zip([4, 1_024, 1_024], [150, 700, nil]))
     func `after an erasure no file has a trace of what was deleted, and commits went on beside it`(
         _ pagesAtOnce: Int, _ runRecords: Int?
     ) async throws {
