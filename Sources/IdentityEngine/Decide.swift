@@ -3,6 +3,8 @@ package struct Decision: Hashable, Sendable {
     package let outcome: MergeOutcome
     /// The link that the statement made; nil for a refusal, an exact repeat, or a statement about one id.
     package let link: Link?
+    /// What the link changed of canonical ids; nil where it changed none.
+    package let change: CanonicalChange?
     /// Ids in the cluster afterwards; where refused for size, ids that it would have had; 0 for any other refusal.
     package let clusterSize: Int
     /// Whether the operation is an entry of the log.
@@ -18,9 +20,13 @@ package struct Decision: Hashable, Sendable {
     /// Why the device and the user of a Simplified event were not joined (P 8-3); nil elsewhere.
     package var conflict: MergeRefusal? { isLogged ? nil : refusal }
 
-    init(_ outcome: MergeOutcome, link: Link? = nil, clusterSize: Int = 0, isLogged: Bool = true) {
+    init(
+        _ outcome: MergeOutcome, link: Link? = nil, change: CanonicalChange? = nil, clusterSize: Int = 0,
+        isLogged: Bool = true
+    ) {
         self.outcome = outcome
         self.link = link
+        self.change = change
         self.clusterSize = clusterSize
         self.isLogged = isLogged
     }
@@ -170,11 +176,13 @@ extension IdentityIndex {
     mutating func keepTogether(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Decision {
         let size = Int(node(at: pair.primaryRoot).size)
         guard !hasActiveLink(statement(event, pair)) else { return Decision(.unchanged, clusterSize: size) }
+        let root = node(at: pair.primaryRoot)
         let link = makeLink(event, pair, moment)
         improveCanonical(of: pair.primaryRoot, with: pair.primary, moment)
         improveCanonical(of: pair.secondaryRoot, with: pair.secondary, moment)
         change(pair.primaryRoot) { $0.linkedSequence = moment.sequence }
-        return Decision(.unchanged, link: link, clusterSize: size)
+        let changed = CanonicalChange(of: [root], to: node(at: pair.primaryRoot).canonical)
+        return Decision(.unchanged, link: link, change: changed, clusterSize: size)
     }
 
     /// A rule about size applies only where two clusters differ (P 7.7-3).
@@ -194,6 +202,7 @@ extension IdentityIndex {
         let primaryIsGreater = node(at: pair.primaryRoot).size >= node(at: pair.secondaryRoot).size
         let winner = primaryIsGreater ? pair.primaryRoot : pair.secondaryRoot
         let loser = primaryIsGreater ? pair.secondaryRoot : pair.primaryRoot
+        let roots = [node(at: pair.primaryRoot), node(at: pair.secondaryRoot)]
         let link = makeLink(event, pair, moment)
         improveCanonical(of: pair.primaryRoot, with: pair.primary, moment)
         improveCanonical(of: pair.secondaryRoot, with: pair.secondary, moment)
@@ -218,7 +227,8 @@ extension IdentityIndex {
                 $0.canonicalSince = moment.sequence
             }
         }
-        return Decision(.merged, link: link, clusterSize: Int(won.size + lost.size))
+        let changed = CanonicalChange(of: roots, to: node(at: winner).canonical)
+        return Decision(.merged, link: link, change: changed, clusterSize: Int(won.size + lost.size))
     }
 
     /// Makes a link, and writes what it gives its two ids.

@@ -113,7 +113,8 @@ extension LinkSource {
 }
 
 extension Node {
-    fileprivate var withoutLinks: Node {
+    /// The row as it is without any link.
+    var withoutLinks: Node {
         var node = self
         node.order = 0
         node.identifiedSequence = 0

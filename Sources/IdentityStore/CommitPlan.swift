@@ -105,6 +105,8 @@ extension CommitPlan {
         package let entry: LogEntry
         /// The link that it makes; nil where it makes none.
         package let link: Link?
+        /// What that changes of canonical ids; nil where it changes none.
+        package let change: CanonicalChange?
         /// The keys of the ids that have a node by then: none, one, or two that differ.
         package let nodes: [NodeKey]
     }
@@ -222,7 +224,12 @@ extension CommitPlan {
             sequence: sequence, timeMilliseconds: time, event: event, outcome: decision.outcome,
             hasLink: decision.link != nil, clusterSize: decision.clusterSize, maxClusterSize: rules.maxClusterSize,
             origin: origin)
-        return (decision, Entry(slot: slot, entry: entry, link: decision.link, nodes: nodes(of: event, slot: slot)))
+        return (
+            decision,
+            Entry(
+                slot: slot, entry: entry, link: decision.link, change: decision.change,
+                nodes: nodes(of: event, slot: slot))
+        )
     }
 
     private func nodes(of event: IdentityEvent, slot: Int) -> [NodeKey] {

@@ -187,6 +187,20 @@ package protocol StoreSnapshot {
         in project: ProjectID, after sequence: Int64, limit: Int
     ) throws(StoreError) -> [Int64]
 
+    /// The links that may have changed canonical ids, in a range of sequences, with what is recorded of that.
+    ///
+    /// - Parameters:
+    ///   - project: the project.
+    ///   - sequence: only links after it.
+    ///   - last: only links up to it.
+    ///   - isLatestFirst: whether they come from the last to the first.
+    ///   - limit: the most links.
+    /// - Returns: the links in order of sequence. Links that changed nothing are left out.
+    /// - Throws: `StoreError`.
+    func linkChanges(
+        in project: ProjectID, after sequence: Int64, upTo last: Int64, isLatestFirst: Bool, limit: Int
+    ) throws(StoreError) -> [LinkChange]
+
     /// What the log has at a sequence; nil where there is nothing.
     func logRecord(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogRecord?
 

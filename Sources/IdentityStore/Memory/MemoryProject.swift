@@ -13,6 +13,8 @@ struct MemoryProject {
     private var keys: [EventKey] = []
     private var links: [Link] = []
     private var linksByNode: [NodeKey: [Int]] = [:]
+    /// What links changed of canonical ids, by the link's sequence.
+    private var changes: [Int64: CanonicalChange] = [:]
     /// What amendments switched each link to, by the link's sequence.
     private(set) var linkStates: [Int64: [LinkState]] = [:]
     /// The unmerge that parted each blocked pair.
@@ -20,9 +22,10 @@ struct MemoryProject {
 
     var isEmpty: Bool { log.isEmpty && events.isEmpty && profiles.isEmpty }
 
-    mutating func append(_ entry: LogEntry, link: Link?) {
+    mutating func append(_ entry: LogEntry, link: Link?, change: CanonicalChange?) {
         log.append(.entry(entry))
         if let link { append(link) }
+        if let change { changes[entry.sequence] = change }
     }
 
     mutating func append(_ amendment: AmendmentEntry) { log.append(.amendment(amendment)) }
@@ -91,6 +94,17 @@ struct MemoryProject {
     func link(_ sequence: Int64) -> Link? {
         let place = links.partitioningIndex { $0.sequence >= sequence }
         return place < links.count && links[place].sequence == sequence ? links[place] : nil
+    }
+
+    func linkChanges(after sequence: Int64, upTo last: Int64, isLatestFirst: Bool, limit: Int) -> [LinkChange] {
+        let start = links.partitioningIndex { $0.sequence > sequence }
+        let end = max(links.partitioningIndex { $0.sequence > last }, start)
+        func changed(_ link: Link) -> LinkChange? {
+            changes[link.sequence].map { LinkChange(link: link, change: $0) }
+        }
+        let range = links[start..<end].lazy
+        if isLatestFirst { return Array(range.reversed().compactMap(changed).prefix(max(limit, 0))) }
+        return Array(range.compactMap(changed).prefix(max(limit, 0)))
     }
 
     func record(_ sequence: Int64) -> LogRecord? {
@@ -171,6 +185,7 @@ struct MemoryProject {
         for link in kept { append(link) }
         let sequences = Set(kept.map(\.sequence))
         linkStates = linkStates.filter { sequences.contains($0.key) }
+        changes = changes.filter { sequences.contains($0.key) }
         blocks = blocks.filter { !gone.contains($0.key.low) && !gone.contains($0.key.high) }
         var freed = MemoryCost.perNode * gone.count
         for id in ids.ids { freed += profiles.removeProfile(of: id) }

@@ -58,6 +58,13 @@ struct MemorySnapshot: StoreSnapshot {
         return Array(sequences.sorted().prefix(max(limit, 0)))
     }
 
+    func linkChanges(
+        in project: ProjectID, after sequence: Int64, upTo last: Int64, isLatestFirst: Bool, limit: Int
+    ) -> [LinkChange] {
+        contents[project]?.linkChanges(
+            after: sequence, upTo: last, isLatestFirst: isLatestFirst, limit: limit) ?? []
+    }
+
     func logRecord(_ sequence: Int64, in project: ProjectID) -> LogRecord? { contents[project]?.record(sequence) }
 
     func logRecords(_ query: LogQuery, in project: ProjectID) -> [LogRecord] {

@@ -36,7 +36,8 @@ struct MemoryState {
             contents[id]?.forget(blocks: lifted)
         }
         for entry in plan.entries {
-            contents[plan.projects[entry.slot].id]?.append(entry.entry, link: entry.link)
+            contents[plan.projects[entry.slot].id]?.append(
+                entry.entry, link: entry.link, change: entry.change)
             sizeBytes += MemoryCost.of(entry.entry)
         }
         for slot in plan.projects.indices {

@@ -136,6 +136,33 @@ extension PreparedStatement {
         return Link(sequence: integer(0), verb: verb, from: integer(2), to: integer(3))
     }
 
+    /// Columns of `link` with those of its change behind them.
+    func linkChange() throws(StoreError) -> LinkChange {
+        let link = try link()
+        if isNull(4) { return LinkChange(link: link, change: nil) }
+        var pieces: [RingPiece] = []
+        for column: Int32 in [5, 8] where !isNull(column) {
+            pieces.append(
+                RingPiece(root: integer(column), first: integer(column + 1), former: integer(column + 2)))
+        }
+        return LinkChange(link: link, change: CanonicalChange(canonical: integer(4), pieces: pieces))
+    }
+
+    /// Binds what a link changed, the canonical id first.
+    func bind(_ change: CanonicalChange?, from place: Int32) throws(StoreError) {
+        try bind(place, change?.canonical ?? 0)
+        for number in 0..<2 {
+            let place = place + 1 + 3 * Int32(number)
+            guard let pieces = change?.pieces, number < pieces.count else {
+                for column in place..<place + 3 { try bindNull(column) }
+                continue
+            }
+            try bind(place, pieces[number].root)
+            try bind(place + 1, pieces[number].first)
+            try bind(place + 2, pieces[number].former)
+        }
+    }
+
     /// A row of `event`, without its project.
     func event() throws(StoreError) -> StoredEvent {
         guard let hash = halves(1), let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(7)))

@@ -111,6 +111,18 @@ struct SQLiteSnapshot: StoreSnapshot {
         return try statement.all { $0.integer(0) }
     }
 
+    func linkChanges(
+        in project: ProjectID, after sequence: Int64, upTo last: Int64, isLatestFirst: Bool, limit: Int
+    ) throws(StoreError) -> [LinkChange] {
+        let statement = try PreparedStatement(
+            cached: isLatestFirst ? Statements.linkChangesLatestFirst : Statements.linkChanges, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, sequence)
+        try statement.bind(3, last)
+        try statement.bind(4, Int64(max(limit, 0)))
+        return try statement.all { statement throws(StoreError) in try statement.linkChange() }
+    }
+
     func logRecord(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogRecord? {
         let statement = try PreparedStatement(cached: Statements.entry, in: db)
         try statement.bind(1, project.rawValue)

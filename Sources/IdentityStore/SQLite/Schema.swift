@@ -20,6 +20,7 @@ enum Schema {
         migrator.registerMigration("4") { db in try db.execute(sql: "ALTER TABLE project ADD COLUMN region TEXT") }
         migrator.registerMigration("5") { db in try db.execute(sql: postings) }
         migrator.registerMigration("6") { db in try db.execute(sql: amendments) }
+        migrator.registerMigration("7") { db in try db.execute(sql: changes) }
         return migrator
     }
 

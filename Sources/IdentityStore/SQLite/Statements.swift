@@ -73,7 +73,21 @@ enum Statements {
         ORDER BY named LIMIT ?5
         """
 
-    static let insertLink = "INSERT INTO link (project, sequence, verb, from_key, to_key) VALUES (?, ?, ?, ?, ?)"
+    static let insertLink = """
+        INSERT INTO link (project, sequence, verb, from_key, to_key, \(changeColumns))
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    static let linkChanges = "\(changedLinks) ORDER BY sequence LIMIT ?4"
+
+    static let linkChangesLatestFirst = "\(changedLinks) ORDER BY sequence DESC LIMIT ?4"
+
+    private static let changedLinks = """
+        SELECT sequence, verb, from_key, to_key, \(changeColumns) FROM link
+        WHERE project = ?1 AND sequence > ?2 AND sequence <= ?3 AND canonical IS NOT 0
+        """
+
+    private static let changeColumns = "canonical, root, first, former, other_root, other_first, other_former"
 
     static let activeLink = """
         SELECT 1 FROM link WHERE from_key = ?2 AND to_key = ?3 AND verb = ?4 AND project = ?1 AND coalesce(

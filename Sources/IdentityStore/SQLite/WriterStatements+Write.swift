@@ -52,6 +52,7 @@ extension WriterStatements {
         try insertLink.bind(3, Int64(link.verb.rawValue))
         try insertLink.bind(4, link.from)
         try insertLink.bind(5, link.to)
+        try insertLink.bind(planned.change, from: 6)
         try insertLink.run()
     }
 
