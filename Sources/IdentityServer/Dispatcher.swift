@@ -16,6 +16,7 @@ package struct Dispatcher: Sendable {
     private let mappingQuery: MappingQuery
     private let previewQuery: PreviewQuery
     private let activityQuery: ActivityQuery
+    private let changeFeed: ChangeFeed
     private let privacy: PrivacyRoutes
     private let amendments: AmendmentRoutes
     private let sandbox: SandboxRoutes?
@@ -29,7 +30,8 @@ package struct Dispatcher: Sendable {
 
     package init(
         ingest: IngestStage, directory: ProjectDirectory, store: any Store, clock: ServerClock,
-        privacyWorker: PrivacyWorker, configuration: Configuration, limits: WireLimits, logger: Logger
+        privacyWorker: PrivacyWorker, changeFeed: ChangeFeed, configuration: Configuration, limits: WireLimits,
+        logger: Logger
     ) {
         self.limits = limits
         self.isOverloadUnavailable = configuration.ingest.isOverloadUnavailable
@@ -43,6 +45,7 @@ package struct Dispatcher: Sendable {
         self.amendments = AmendmentRoutes(store: store, clock: clock)
         self.previewQuery = PreviewQuery(store: store, clock: clock, limits: limits)
         self.activityQuery = ActivityQuery(store: store)
+        self.changeFeed = changeFeed
         self.privacy = PrivacyRoutes(
             store: store, directory: directory, clock: clock, worker: privacyWorker,
             taskLimit: configuration.privacy.taskLimit, isEncrypted: configuration.server.tls != nil)
@@ -72,6 +75,7 @@ package struct Dispatcher: Sendable {
         case blocks
         case preview
         case activity
+        case changes
         case export
         case profiles
         case account
@@ -163,13 +167,14 @@ package struct Dispatcher: Sendable {
         case .mappings: await query(request) { try await stream(try await mappingQuery.answer($0)) }
         case .preview: await caught { try await preview(request) }
         case .activity: await query(request) { .whole(try await activityQuery.answer($0)) }
+        case .changes: await query(request) { try await changes($0) }
         case .export: await query(request) { try await stream(try await exportStream($0)) }
         case .profiles: await query(request, readsBody: true) { try await profiles($0) }
         case .account: .whole(await AccountQuery(directory: directory).answer(request))
         case .privacy(let target): await caught { try await privacy.answer(try inflated(request), target) }
         case .health: .whole(await health(path))
         case .description: .whole(Answer.json(OpenAPI.document))
-        case .sandbox: .whole(await sandbox?.answer(request, path: path) ?? Answer.notFound())
+        case .sandbox: .whole(await sandboxAnswer(request, path: path))
         case .methodNotAllowed: .whole(Answer.methodNotAllowed(allowedMethods(path)))
         case .notFound: .whole(Answer.notFound())
         }
@@ -193,6 +198,7 @@ package struct Dispatcher: Sendable {
         case "/identity/mappings": return isRead ? .mappings : .methodNotAllowed
         case "/identity/preview": return method == .post ? .preview : .methodNotAllowed
         case "/identity/events": return isRead ? .activity : .methodNotAllowed
+        case "/identity/changes": return isRead ? .changes : .methodNotAllowed
         case "/api/2.0/export": return isRead ? .export : .methodNotAllowed
         case "/api/2.0/engage", "/api/query/engage": return isReadOrPost ? .profiles : .methodNotAllowed
         case "/api/app/me": return isRead ? .account : .methodNotAllowed
@@ -300,6 +306,18 @@ package struct Dispatcher: Sendable {
         var reply = try await reply()
         reply.place = place
         return .stream(reply)
+    }
+
+    /// Those who follow have places of their own, which they may keep for days.
+    private func changes(_ query: QueryRequest) async throws -> Reply {
+        if ChangeFeed.isFollowed(query) { return .stream(try await changeFeed.follow(query)) }
+        return try await stream(try await changeFeed.pages(query))
+    }
+
+    private func sandboxAnswer(_ request: WireRequest, path: String) async -> WireResponse {
+        let answer = await sandbox?.answer(request, path: path) ?? Answer.notFound()
+        changeFeed.reset()
+        return answer
     }
 
     private func waitForSequence(_ query: QueryRequest) async throws {

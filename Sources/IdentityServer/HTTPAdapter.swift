@@ -1,6 +1,7 @@
 import HTTPTypes
 package import Hummingbird
 import HummingbirdCore
+import IdentityStore
 package import Logging
 import MixpanelWire
 import NIOCore
@@ -30,7 +31,7 @@ package struct HTTPAdapter: HTTPResponder {
     }
 
     package func respond(to request: Request, context: Context) async throws -> Response {
-        var response = try await answer(request)
+        var response = try await answer(request, context.channel)
         // A stream of HTTP/2 has no connection of its own to close, and may not bear the header.
         if context.isStream { response.headers[.connection] = nil }
         if logger.logLevel <= .debug { log(request.head, response, context) }
@@ -51,7 +52,7 @@ package struct HTTPAdapter: HTTPResponder {
             ])
     }
 
-    private func answer(_ request: Request) async throws -> Response {
+    private func answer(_ request: Request, _ channel: any Channel) async throws -> Response {
         var wire = Self.wireRequest(request.head)
         var share = budget.share()
         let bodyUse = dispatcher.bodyUse(wire.path, wire.method)
@@ -69,7 +70,7 @@ package struct HTTPAdapter: HTTPResponder {
         }
         switch await dispatcher.answer(wire) {
         case .whole(let answer): return response(to: wire, answer)
-        case .stream(let stream): return streamed(stream, isHead: wire.method == .head)
+        case .stream(let stream): return streamed(stream, isHead: wire.method == .head, channel)
         }
     }
 
@@ -118,6 +119,7 @@ package struct HTTPAdapter: HTTPResponder {
         request.origin = fields[.origin]
         request.requestedMethod = fields[.accessControlRequestMethod]
         request.requestedHeaders = fields[.accessControlRequestHeaders]
+        request.lastEventID = HTTPField.Name.lastEventID.flatMap { fields[$0] }
         request.host = head.authority ?? ""
         return request
     }
@@ -144,7 +146,7 @@ package struct HTTPAdapter: HTTPResponder {
         return Response(status: status, headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
     }
 
-    private func streamed(_ stream: StreamedReply, isHead: Bool) -> Response {
+    private func streamed(_ stream: StreamedReply, isHead: Bool, _ channel: any Channel) -> Response {
         let fields = Self.fields(stream.contentType, stream.headers)
         if isHead { return Response(status: .ok, headers: fields) }
         let logger = logger
@@ -152,10 +154,16 @@ package struct HTTPAdapter: HTTPResponder {
             status: .ok, headers: fields,
             body: ResponseBody { writer in
                 do {
-                    for try await piece in stream.pieces { try await writer.write(ByteBuffer(bytes: piece)) }
+                    for try await piece in stream.pieces {
+                        let cut = stream.writeTimeout.map { channel.closing(after: $0) }
+                        defer { cut?.cancel() }
+                        try await writer.write(ByteBuffer(bytes: piece))
+                    }
                 } catch {
-                    // The status has gone out; a broken body is how the client learns of it.
-                    logger.error("an answer broke off", metadata: ["error": "\(error)"])
+                    // The status has gone out; a broken body is how the client learns of it. Who follows may leave at
+                    // any time.
+                    let level: Logger.Level = stream.writeTimeout == nil || error is StoreError ? .error : .debug
+                    logger.log(level: level, "an answer broke off", metadata: ["error": "\(error)"])
                     throw error
                 }
                 try await writer.finish(nil)
@@ -177,5 +185,17 @@ package struct HTTPAdapter: HTTPResponder {
         var response = response
         response.headers[.connection] = "close"
         return response
+    }
+}
+
+extension HTTPField.Name {
+    /// Where an event source says which event it saw last.
+    fileprivate static var lastEventID: HTTPField.Name? { HTTPField.Name("Last-Event-ID") }
+}
+
+extension Channel {
+    /// Closes the connection after a while, unless that is cancelled: a write that waits for room ends then.
+    fileprivate func closing(after time: Duration) -> Scheduled<Void> {
+        eventLoop.scheduleTask(in: TimeAmount(time)) { self.close(promise: nil) }
     }
 }

@@ -14,6 +14,8 @@ package struct StreamedReply: Sendable {
     package let pieces: any AsyncSequence<[UInt8], any Error> & Sendable
     /// Keeps the stream's place among those that are written at once.
     package var place: StreamPlaces.Place?
+    /// How long the client may take nothing of what is written before it is cut off; nil for as long as it likes.
+    package var writeTimeout: Duration?
 }
 
 /// A fault of a request to one of our own endpoints: the status, and what is wrong and what is allowed.

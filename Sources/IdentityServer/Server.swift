@@ -21,6 +21,7 @@ package struct Server: Sendable {
     package let firstProject: FirstProject?
     private let ingest: IngestStage
     private let privacyWorker: PrivacyWorker
+    private let changeFeed: ChangeFeed
     /// The certificate; nil where connections are not encrypted.
     private let tls: TLSIdentity?
     private let lock: DataDirectoryLock?
@@ -56,9 +57,12 @@ package struct Server: Sendable {
             from: store, secretKey: opened.secretKey,
             residency: Residency(regions: configuration.server.regions, hosts: configuration.server.regionHosts),
             logger: logger)
+        let signal = LogSignal()
         committer = Committer(
             store: store, directory: directory, clock: clock, queueLimitBytes: configuration.ingest.queueLimitBytes,
-            logger: logger)
+            signal: signal, logger: logger)
+        changeFeed = ChangeFeed(
+            store: store, directory: directory, signal: signal, settings: configuration.query)
         var limits = WireLimits()
         limits.bodyBytes = configuration.ingest.bodySizeLimitBytes
         limits.recordsPerRequest = configuration.ingest.recordLimit
@@ -74,7 +78,7 @@ package struct Server: Sendable {
         adapter = HTTPAdapter(
             dispatcher: Dispatcher(
                 ingest: ingest, directory: directory, store: store, clock: clock,
-                privacyWorker: privacyWorker, configuration: configuration,
+                privacyWorker: privacyWorker, changeFeed: changeFeed, configuration: configuration,
                 limits: limits, logger: logger),
             budget: BodyBudget(
                 limitBytes: configuration.ingest.inFlightLimitBytes,
@@ -132,7 +136,7 @@ package struct Server: Sendable {
                 address: .hostname(configuration.server.host, port: configuration.server.port),
                 serverName: "selfsame", backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.server.connectionLimit)),
-            services: [committer, privacyWorker, Upkeep(directory: directory, ingest: ingest)]
+            services: [committer, privacyWorker, Upkeep(directory: directory, ingest: ingest, feed: changeFeed)]
                 + (tls.map { [TLSReload(identity: $0, logger: logger)] } ?? []),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
             logger: quietLogger)
@@ -219,11 +223,12 @@ private struct OpenedStore {
     }
 }
 
-/// Reads the list of projects anew every second, so that what the command changes counts on a running server, and warns
-/// of unknown tokens when that is due.
+/// Reads the list of projects anew every second, so that what the command changes counts on a running server, lets
+/// followers look for what it committed, and warns of unknown tokens when that is due.
 private struct Upkeep: Service {
     let directory: ProjectDirectory
     let ingest: IngestStage
+    let feed: ChangeFeed
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -232,6 +237,7 @@ private struct Upkeep: Service {
                 if Task.isCancelled { break }
                 await directory.reload()
                 ingest.warnOfUnknownTokens(isLast: false)
+                feed.tick()
             }
         }
         ingest.warnOfUnknownTokens(isLast: true)

@@ -27,6 +27,8 @@ package struct WireRequest: Sendable {
     /// `Access-Control-Request-Headers`.
     package var requestedHeaders: String?
     package var host: String?
+    /// `Last-Event-ID`.
+    package var lastEventID: String?
     /// The body as sent: not inflated, not decoded.
     package var body: [UInt8]
 
@@ -43,6 +45,7 @@ package struct WireRequest: Sendable {
         requestedMethod: String? = nil,
         requestedHeaders: String? = nil,
         host: String? = nil,
+        lastEventID: String? = nil,
         body: [UInt8] = []
     ) {
         self.method = method
@@ -56,6 +59,7 @@ package struct WireRequest: Sendable {
         self.requestedMethod = requestedMethod
         self.requestedHeaders = requestedHeaders
         self.host = host
+        self.lastEventID = lastEventID
         self.body = body
     }
 }

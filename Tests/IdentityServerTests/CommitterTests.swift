@@ -90,7 +90,8 @@ private final class ObstructedStore: Store {
         let directory = try await ProjectDirectory.load(
             from: store, secretKey: SecretKey(), residency: Residency(regions: [], hosts: []), logger: logger)
         let committer = Committer(
-            store: store, directory: directory, clock: ServerClock(), queueLimitBytes: queueLimitBytes, logger: logger)
+            store: store, directory: directory, clock: ServerClock(), queueLimitBytes: queueLimitBytes,
+            signal: LogSignal(), logger: logger)
         return Bench(store: store, committer: committer, gate: gate)
     }
 

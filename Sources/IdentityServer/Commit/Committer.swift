@@ -25,16 +25,19 @@ package final class Committer: Service, Sendable {
     private let directory: ProjectDirectory
     private let clock: ServerClock
     private let queueLimitBytes: Int
+    private let signal: LogSignal
     private let logger: Logger
     private let state = Mutex(State())
 
     package init(
-        store: any Store, directory: ProjectDirectory, clock: ServerClock, queueLimitBytes: Int, logger: Logger
+        store: any Store, directory: ProjectDirectory, clock: ServerClock, queueLimitBytes: Int, signal: LogSignal,
+        logger: Logger
     ) {
         self.store = store
         self.directory = directory
         self.clock = clock
         self.queueLimitBytes = queueLimitBytes
+        self.signal = signal
         self.logger = logger
     }
 
@@ -165,6 +168,9 @@ package final class Committer: Service, Sendable {
     }
 
     private func commit(_ batches: [EventBatch]) async throws(StoreError) -> [CommitResult] {
-        try await store.commit(batches, by: directory.current.rules, nowMilliseconds: clock.nowMilliseconds)
+        let results = try await store.commit(
+            batches, by: directory.current.rules, nowMilliseconds: clock.nowMilliseconds)
+        for result in results { signal.advance(to: result.lastSequences) }
+        return results
     }
 }

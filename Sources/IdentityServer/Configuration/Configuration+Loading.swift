@@ -68,7 +68,10 @@ extension Configuration {
             isOverloadUnavailable: try reader.choice("ingest.overloadStatus", OverloadStatus.self) == .unavailable)
         query = Query(
             sequenceTimeoutSeconds: try reader.number("query.sequenceTimeoutSeconds", in: 0...60),
-            streamLimit: try reader.number("query.streamLimit", in: 1...10_000))
+            streamLimit: try reader.number("query.streamLimit", in: 1...10_000),
+            followLimit: try reader.number("query.followLimit", in: 1...10_000),
+            heartbeatSeconds: try reader.number("query.heartbeatSeconds", in: 1...300),
+            writeTimeoutSeconds: try reader.number("query.writeTimeoutSeconds", in: 1...3600))
         privacy = Privacy(
             deletionDelaySeconds: try reader.number("privacy.deletionDelaySeconds", in: 0...2_592_000),
             retrievalDays: try reader.number("privacy.retrievalDays", in: 1...365),

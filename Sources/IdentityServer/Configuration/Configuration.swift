@@ -81,8 +81,14 @@ package struct Configuration: Sendable {
     /// How long reads may wait.
     package struct Query: Sendable {
         package var sequenceTimeoutSeconds: Int
-        /// Exports and mappings that may be written at once; past it the answer is 429.
+        /// Exports, mappings and changes that may be written at once; past it the answer is 429.
         package var streamLimit: Int
+        /// Clients that may follow changes at once; past it the answer is 429.
+        package var followLimit: Int
+        /// How often a follower gets a comment where there are no changes.
+        package var heartbeatSeconds: Int
+        /// How long a follower may take nothing before it is cut off.
+        package var writeTimeoutSeconds: Int
     }
 
     /// Deletions and retrievals for privacy law.

@@ -128,7 +128,16 @@ package struct Setting: Sendable {
             meaning: "How long a read with min_sequence waits before it is answered 503."),
         Setting(
             key: "query.streamLimit", fallback: "64", allowed: "a number from 1 to 10000",
-            meaning: "Exports and mappings that may be written at once; past it the answer is 429."),
+            meaning: "Exports, mappings and changes that may be written at once; past it the answer is 429."),
+        Setting(
+            key: "query.followLimit", fallback: "100", allowed: "a number from 1 to 10000",
+            meaning: "Clients that may follow /identity/changes at once; past it the answer is 429."),
+        Setting(
+            key: "query.heartbeatSeconds", fallback: "15", allowed: "a number from 1 to 300",
+            meaning: "How often a follower gets an empty comment where there are no changes."),
+        Setting(
+            key: "query.writeTimeoutSeconds", fallback: "30", allowed: "a number from 1 to 3600",
+            meaning: "How long a follower may take nothing of what is written to it before it is cut off."),
         Setting(
             key: "privacy.deletionDelaySeconds", fallback: "0", allowed: "a number from 0 to 2592000",
             meaning: "How long a deletion waits before it begins; until then it can be taken back."),

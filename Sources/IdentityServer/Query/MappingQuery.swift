@@ -2,10 +2,13 @@ import IdentityEngine
 import IdentityStore
 import MixpanelWire
 
-/// `/identity/mappings`: each known id with its canonical id, and the sequence since which that is so.
+/// `/identity/mappings`: each known id with its canonical id, and the sequence since which that is so; whole, or what is
+/// new since a cursor.
 ///
 /// Read in pages, each at its own moment, so that no long read holds up the store. The header `X-Selfsame-Sequence`
-/// names the sequence at which the first page was read; every line is true as of that sequence or later.
+/// names the sequence at which the first page was read. Every line of the whole mapping is true as of that sequence or
+/// later, and every line of an increment as of that sequence exactly: so an increment from the cursor of the whole one
+/// makes up for what was committed while that was read.
 struct MappingQuery: Sendable {
     private let store: any Store
     private let clock: ServerClock
@@ -16,9 +19,11 @@ struct MappingQuery: Sendable {
     }
 
     func answer(_ query: QueryRequest) async throws -> StreamedReply {
-        try query.refuse("after")
         let asOf = try await query.pastSequence(of: store, clock: clock)
-        let format: MappingPages.Format
+        if asOf != nil, query.first("after") != nil {
+            throw QueryFault.badRequest("after cannot be given with as_of: an increment is up to now")
+        }
+        let format: MappingLines.Format
         switch query.text("format") ?? "jsonl" {
         case "jsonl": format = .lines
         case "csv": format = .commaSeparated
@@ -28,25 +33,28 @@ struct MappingQuery: Sendable {
         let sequence = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in
             if let asOf { asOf } else { try snapshot.lastSequence(of: project) }
         }
+        let headers = [
+            ("X-Selfsame-Sequence", String(sequence)),
+            ("X-Selfsame-Cursor", ChangeCursor(sequence: sequence).description),
+        ]
+        guard let cursor = try query.changeCursor(last: sequence) else {
+            let pages = MappingPages(store: store, project: project, format: format, asOf: asOf)
+            return StreamedReply(contentType: format.contentType, headers: headers, pieces: pages)
+        }
+        let reader = MappingReader(project, after: cursor, upTo: sequence)
         return StreamedReply(
-            contentType: format == .lines ? "application/jsonl; charset=utf-8" : "text/csv; charset=utf-8",
-            headers: [("X-Selfsame-Sequence", String(sequence))],
-            pieces: MappingPages(store: store, project: project, format: format, asOf: asOf))
+            contentType: format.contentType, headers: headers,
+            pieces: MappingChanges(store: store, reader: reader, format: format))
     }
 }
 
-/// The lines of a mapping, a page of nodes at a time.
+/// The lines of a whole mapping, a page of nodes at a time.
 private struct MappingPages: AsyncSequence, Sendable {
     private static let pageSize = 1000
 
-    enum Format {
-        case lines
-        case commaSeparated
-    }
-
     let store: any Store
     let project: ProjectID
-    let format: Format
+    let format: MappingLines.Format
     let asOf: Int64?
 
     struct Iterator: AsyncIteratorProtocol {
@@ -55,9 +63,9 @@ private struct MappingPages: AsyncSequence, Sendable {
         var hasBegun = false
 
         mutating func next() async throws -> [UInt8]? {
-            if !hasBegun, pages.format == .commaSeparated {
+            if !hasBegun {
                 hasBegun = true
-                return Array("distinct_id,canonical_id,since\r\n".utf8)
+                if !pages.format.head.isEmpty { return pages.format.head }
             }
             while true {
                 let (from, pages) = (after, pages)
@@ -80,27 +88,12 @@ private struct MappingPages: AsyncSequence, Sendable {
         let identity = snapshot.identity(of: project)
         var past = PastIDs(identity, asOf: asOf)
         let nodes = try snapshot.nodes(in: project, after: after, limit: Self.pageSize)
-        var json = JSONBuilder()
-        var text: [UInt8] = []
+        var lines = MappingLines(format)
         for node in nodes where node.firstSequence <= asOf ?? .max {
-            let canonical = try past.resolve(node).canonicalID
-            let since = try since(node, identity)
-            switch format {
-            case .lines:
-                json.object { json in
-                    json.field("distinct_id", node.id)
-                    json.field("canonical_id", canonical)
-                    if let since { json.field("since", since) } else { json.null("since") }
-                }
-                json.endLine()
-            case .commaSeparated:
-                Self.appendCell(node.id.bytes, to: &text)
-                text.append(UInt8(ascii: ","))
-                Self.appendCell(canonical.bytes, to: &text)
-                text.append(contentsOf: ",\(since.map(String.init) ?? "")\r\n".utf8)
-            }
+            lines.append(
+                node.id, canonicalID: try past.resolve(node).canonicalID, since: try since(node, identity))
         }
-        return (format == .lines ? json.bytes : text, nodes.last?.key)
+        return (lines.bytes, nodes.last?.key)
     }
 
     /// The sequence since which an id's canonical id is what it is; nil where it has changed after the sequence that is
@@ -108,21 +101,5 @@ private struct MappingPages: AsyncSequence, Sendable {
     private func since(_ node: Node, _ identity: IdentityView) throws(StoreError) -> Int64? {
         let since = try identity.canonicalSince(of: node)
         return since <= asOf ?? .max ? since : nil
-    }
-
-    /// A cell of a CSV file, quoted where RFC 4180 asks for it.
-    private static func appendCell(_ value: [UInt8], to text: inout [UInt8]) {
-        let quote = UInt8(ascii: "\"")
-        let special: Set = [quote, UInt8(ascii: ","), UInt8(ascii: "\r"), UInt8(ascii: "\n")]
-        guard value.contains(where: special.contains) else {
-            text.append(contentsOf: value)
-            return
-        }
-        text.append(quote)
-        for byte in value {
-            if byte == quote { text.append(quote) }
-            text.append(byte)
-        }
-        text.append(quote)
     }
 }

@@ -8,9 +8,12 @@ package struct RequestOrigin: RequestContext {
     let isStream: Bool
     /// Where the connection comes from; nil where it cannot be told.
     let peer: IPAddress?
+    /// The connection, or the stream of it.
+    let channel: any Channel
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
         // The parent of a stream is its connection, whose parent is the listening socket.
         isStream = source.channel.parent?.parent != nil
         peer = source.channel.remoteAddress.flatMap { IPAddress($0) }
