@@ -42,7 +42,7 @@ package struct Dispatcher: Sendable {
         self.clock = clock
         self.identityQueries = IdentityQueries(store: store, clock: clock)
         self.mappingQuery = MappingQuery(store: store, clock: clock)
-        self.amendments = AmendmentRoutes(store: store, clock: clock)
+        self.amendments = AmendmentRoutes(store: store, clock: clock, signal: changeFeed.signal)
         self.previewQuery = PreviewQuery(store: store, clock: clock, limits: limits)
         self.activityQuery = ActivityQuery(store: store)
         self.changeFeed = changeFeed

@@ -37,10 +37,11 @@ def document(running, tmp_path_factory):
     described = answer.json
     described["components"]["schemas"]["Token"]["const"] = ORIGINAL.token
     # A sequence that never comes is waited for, and answered with 503 by design; test_concurrency.py has cases of that.
-    waiting = {"$ref": "#/components/parameters/min_sequence"}
+    # Nor does an answer that follows ever end; test_changes.py has those.
+    endless = [{"$ref": f"#/components/parameters/{name}"} for name in ("min_sequence", "follow")]
     for operations in described["paths"].values():
         for operation in operations.values():
-            operation["parameters"] = [one for one in operation.get("parameters", []) if one != waiting]
+            operation["parameters"] = [one for one in operation.get("parameters", []) if one not in endless]
     path = tmp_path_factory.mktemp("openapi") / "openapi.json"
     path.write_text(json.dumps(described))
     return path

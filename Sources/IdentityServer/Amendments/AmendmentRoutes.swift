@@ -9,10 +9,12 @@ struct AmendmentRoutes: Sendable {
 
     private let store: any Store
     private let clock: ServerClock
+    private let signal: LogSignal
 
-    init(store: any Store, clock: ServerClock) {
+    init(store: any Store, clock: ServerClock, signal: LogSignal) {
         self.store = store
         self.clock = clock
+        self.signal = signal
     }
 
     /// `{"link":17}` or `{"distinct_id":"a"}`, with `"keep_apart":"pair"` or `"none"`, and `"preview":true`.
@@ -99,6 +101,7 @@ struct AmendmentRoutes: Sendable {
         }
         switch result {
         case .success(let report):
+            if !isPreview { signal.advance(to: [access.project.id: report.entry.sequence]) }
             let moved = Array(report.moved.prefix(AmendmentText.listLimit))
             let counts = try await store.read {
                 (snapshot: any StoreSnapshot) throws(StoreError) -> [DistinctID: Int] in

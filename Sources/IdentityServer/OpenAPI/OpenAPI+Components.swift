@@ -25,12 +25,18 @@ extension OpenAPI {
           "after": {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0},
             "description": "The next of the page before."},
           "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
+          "cursor": {"name": "after", "in": "query", "example": "0",
+            "schema": {"type": "string", "pattern": "^[0-9]{1,18}(:[0-9]{1,18})?$"},
+            "description": "A cursor: a sequence, or sequence:ordinal, as answers give it."},
+          "follow": {"name": "follow", "in": "query", "schema": {"enum": ["0", "1"], "default": "0"},
+            "description": "1 for server-sent events without an end; not with limit."},
           "trackingID": {"name": "trackingID", "in": "path", "required": true,
             "schema": {"type": "string", "pattern": "^[0-9a-f-]{1,64}$"}}
         },
         "headers": {
           "Sequence": {"description": "The last sequence that is visible in this answer, or in any read after it.",
             "schema": {"type": "integer"}},
+          "Cursor": {"description": "The after of the next increment.", "schema": {"type": "string"}},
           "Outcome": {"description": "How many identity events merged, changed nothing, or were refused.",
             "schema": {"type": "string"}},
           "RetryAfter": {"description": "Seconds, always a whole number.", "schema": {"type": "integer"}}

@@ -145,18 +145,43 @@ extension OpenAPI {
             }
           }
         },
+        "/identity/changes": {
+          "get": {
+            "tags": ["identity"], "operationId": "changes",
+              "summary": "Each change of a canonical id, in order: up to now, or as they come.",
+            "parameters": [
+              {"$ref": "#/components/parameters/cursor"},
+              {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100000}},
+              {"$ref": "#/components/parameters/follow"},
+              {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"},
+                "description": "The cursor of the last event; counts more than after, where follow is 1."},
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "A line for each change, or an event.",
+                "headers": {"X-Selfsame-Sequence": {"$ref": "#/components/headers/Sequence"}},
+                "content": {
+                  "application/jsonl": {"schema": {"type": "string"}},
+                  "text/event-stream": {"schema": {"type": "string"}}}},
+              \#(pastResponses)
+            }
+          }
+        },
         "/identity/mappings": {
           "get": {
-            "tags": ["identity"], "operationId": "mappings", "summary": "Every known id with its canonical id.",
+            "tags": ["identity"], "operationId": "mappings",
+              "summary": "Every known id with its canonical id, or those that are new since a cursor.",
             "parameters": [
               {"name": "format", "in": "query", "schema": {"enum": ["jsonl", "csv"], "default": "jsonl"}},
-              {"$ref": "#/components/parameters/as_of"},
+              {"$ref": "#/components/parameters/as_of"}, {"$ref": "#/components/parameters/cursor"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "security": [{"basic": []}],
             "responses": {
               "200": {"description": "A line for each id.",
-                "headers": {"X-Selfsame-Sequence": {"$ref": "#/components/headers/Sequence"}},
+                "headers": {"X-Selfsame-Sequence": {"$ref": "#/components/headers/Sequence"},
+                  "X-Selfsame-Cursor": {"$ref": "#/components/headers/Cursor"}},
                 "content": {
                   "application/jsonl": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}}},
               \#(pastResponses)
