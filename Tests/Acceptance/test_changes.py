@@ -4,6 +4,7 @@ A client that was told everything knows what every id resolves to, and so do the
 """
 
 import csv
+import http.client
 import io
 import json
 import random
@@ -375,7 +376,7 @@ class Resuming(threading.Thread):
                 self.visits += 1
                 try:
                     self.visit()
-                except (OSError, EOFError, ValueError):
+                except (OSError, EOFError, ValueError, http.client.HTTPException):
                     # A server that was killed breaks off anywhere.
                     time.sleep(0.02)
         except Exception as error:

@@ -57,8 +57,8 @@ enum MinifiedJSON {
         return bytes[...]
     }
 
-    /// The scalar, or the lone surrogate, of the `\uXXXX` at an index, and the length of the one or two escapes that it
-    /// takes; nil where four digits do not follow.
+    /// The scalar, or the lone surrogate, of the escape at an index that begins with `\u`, and the length of the one or
+    /// two escapes that it takes; nil where four digits do not follow.
     static func unicodeEscape(
         _ text: ArraySlice<UInt8>, at start: Int
     ) -> (scalar: UInt32, length: Int)? {
