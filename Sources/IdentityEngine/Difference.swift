@@ -1,7 +1,8 @@
 /// A place where what is stored is not what the log says.
 package struct Difference: Hashable, Sendable {
-    /// The log entry that last concerned what differs, by the log or by what the store says: from it on the store cannot
-    /// be explained.
+    /// The log entry that last concerned what differs, by the log or by what the store says.
+    ///
+    /// From it on the store cannot be explained.
     package let sequence: Int64
     /// What differs.
     package let subject: String

@@ -5,6 +5,7 @@
 package struct IdentityIndex: Sendable {
     private var nodes: [Node] = []
     private var slotByID: [DistinctID: Int] = [:]
+    /// The slots of keys that do not stand in the order of their numbers, from 1, as those of one project alone do.
     private var slotByKey: [NodeKey: Int] = [:]
     private var activeLinks: Set<LinkStatement> = []
     private var blockedPairs: Set<NodePair> = []
@@ -24,7 +25,7 @@ package struct IdentityIndex: Sendable {
 
     /// Puts in a node as a store has it; a node that is there already stays as it is.
     package mutating func admit(_ node: Node) {
-        guard slotByKey[node.key] == nil else { return }
+        guard knownSlot(of: node.key) == nil else { return }
         insert(node)
     }
 
@@ -40,7 +41,7 @@ package struct IdentityIndex: Sendable {
 
     package func node(for id: DistinctID) -> Node? { slotByID[id].map { nodes[$0] } }
 
-    package func node(_ key: NodeKey) -> Node? { slotByKey[key].map { nodes[$0] } }
+    package func node(_ key: NodeKey) -> Node? { knownSlot(of: key).map { nodes[$0] } }
 
     /// Every node, in the order of its key where all were made here.
     package var allNodes: [Node] { nodes }
@@ -91,7 +92,7 @@ package struct IdentityIndex: Sendable {
         slotByKey = [:]
         for (slot, node) in nodes.enumerated() {
             slotByID[node.id] = slot
-            slotByKey[node.key] = slot
+            if node.key != slot + 1 { slotByKey[node.key] = slot }
         }
         isChanged = nodes.map { _ in false }
         activeLinks = activeLinks.filter { !keys.contains($0.from) && !keys.contains($0.to) }
@@ -108,8 +109,13 @@ extension IdentityIndex {
     func slot(for id: DistinctID) -> Int? { slotByID[id] }
 
     func slot(of key: NodeKey) -> Int {
-        guard let slot = slotByKey[key] else { preconditionFailure("node \(key) is named but was not loaded") }
+        guard let slot = knownSlot(of: key) else { preconditionFailure("node \(key) is named but was not loaded") }
         return slot
+    }
+
+    private func knownSlot(of key: NodeKey) -> Int? {
+        if key > 0, key <= nodes.count, nodes[Int(key) - 1].key == key { return Int(key) - 1 }
+        return slotByKey[key]
     }
 
     func rootSlot(_ slot: Int) -> Int {
@@ -153,7 +159,7 @@ extension IdentityIndex {
 
     private mutating func insert(_ node: Node) {
         slotByID[node.id] = nodes.count
-        slotByKey[node.key] = nodes.count
+        if node.key != nodes.count + 1 { slotByKey[node.key] = nodes.count }
         nodes.append(node)
         isChanged.append(false)
     }

@@ -1,15 +1,18 @@
 /// The identity state of one project as its log tells it.
 ///
-/// Recorded outcomes are applied in the Memory engine, and none is decided anew. What cannot be applied is a difference.
+/// Recorded outcomes are applied in the Memory engine, and none is decided anew; what cannot be applied is a
+/// difference.
 ///
 /// A deletion leaves tombstones, which tell nothing of the links and unmerges that they stood for. The ids that they
 /// named and that are still there are *frayed*, with all that are in a cluster with them then or later: members,
 /// canonical id, order and roles follow from the links that are left, but not the shape of the forest, nor since when
 /// the canonical id stands.
 package struct Replay: Sendable {
-    /// The clusters after the records that were applied, with keys from 1 in the order in which the log names ids first.
+    /// The clusters after the records that were applied.
+    ///
+    /// Keys are from 1, in the order in which the log names ids first.
     package internal(set) var index = IdentityIndex()
-    /// The rules in force: the rules that entries record say them, but for the size, which every entry has.
+    /// The rules in force, as changes of them say; the greatest size is that of the last entry, which has its own.
     package internal(set) var rules: MergeRules
     /// The last record that was applied; 0 before the first.
     package private(set) var lastSequence: Int64 = 0
@@ -95,17 +98,17 @@ package struct Replay: Sendable {
         lastMilliseconds = max(lastMilliseconds, record.timeMilliseconds)
         switch record {
         case .entry(let entry): apply(entry, &differences)
-        case .amendment(let entry): apply(entry, &differences)
+        case .amendment(let entry):
+            apply(entry, &differences)
+            name(entry.ids, sequence)
         case .tombstone: bury(sequence, survivors)
         }
         index.takeChangedSlots(into: &changedSlots)
         for slot in changedSlots { changedSequences[slot] = sequence }
-        let ids = record.ids
-        for (place, id) in ids.enumerated() where place == 0 || id != ids[0] { name(id, sequence) }
     }
 
-    private mutating func name(_ id: DistinctID, _ sequence: Int64) {
-        if let slot = index.slot(for: id) { namings[slot] &+= Replay.mixed(sequence) }
+    private mutating func name(_ ids: [DistinctID], _ sequence: Int64) {
+        for slot in Set(ids.compactMap { index.slot(for: $0) }) { namings[slot] &+= Replay.mixed(sequence) }
     }
 
     /// Makes room for the nodes that the index made.
@@ -159,17 +162,20 @@ extension Replay {
         let event = entry.event
         rules.maxClusterSize = entry.maxClusterSize
         guard event.verb.isStatement else {
+            name([event.primary, event.secondary], entry.sequence)
             return differences.add(at: entry.sequence, "the verb of the entry") { ("a statement", event.verb.name) }
         }
         if event.primary == event.secondary, event.verb != .identify {
             let size = index.slot(for: event.primary).map { index.node(at: index.rootSlot($0)) }
             check(entry, .unchanged, hasLink: false, size?.size ?? 1, isFrayed: isFrayed(size?.key), &differences)
-            return
+            return name([event.primary], entry.sequence)
         }
         let moment = IdentityIndex.Moment(
             rules: rules, sequence: entry.sequence, timeMilliseconds: entry.timeMilliseconds)
         let pair = index.makePair(event, moment)
         grow()
+        namings[pair.primary] &+= Replay.mixed(entry.sequence)
+        if pair.secondary != pair.primary { namings[pair.secondary] &+= Replay.mixed(entry.sequence) }
         let isFrayed = isFrayed(index.node(at: pair.primary).key) || isFrayed(index.node(at: pair.secondary).key)
         let together = index.node(at: pair.primaryRoot).size
         let sum = pair.isTogether ? together : together + index.node(at: pair.secondaryRoot).size

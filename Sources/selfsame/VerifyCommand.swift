@@ -83,6 +83,7 @@ struct VerifyCommand: AsyncParsableCommand {
         var lines = [
             "project \(project.id) (\(project.name)): \(verdict)",
             "  \(report.lastSequence) entries\(tombstones), \(report.ids) ids in \(report.clusters) clusters, "
+                + (report.frayed > 0 ? "(\(report.frayed) ids compared by what deletions left), " : "")
                 + "\(report.links) links, \(report.blocks) blocks, \(report.profiles) profiles\(events)",
         ]
         if let first = report.tally.first {

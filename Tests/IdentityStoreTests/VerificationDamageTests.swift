@@ -50,8 +50,8 @@ struct Damage: CustomTestStringConvertible {
     static let links: [Damage] = [
         Damage("DELETE FROM link WHERE sequence = 6", 6, "link 6"),
         Damage("DELETE FROM link WHERE sequence = 13", 13, "link 13"),
-        Damage("INSERT INTO link VALUES (1, 5, 1, 2, 1)", 5, "link 5"),
-        Damage("INSERT INTO link VALUES (1, 99, 1, 2, 1)", 99, "link 99"),
+        Damage("INSERT INTO link (project, sequence, verb, from_key, to_key) VALUES (1, 5, 1, 2, 1)", 5, "link 5"),
+        Damage("INSERT INTO link (project, sequence, verb, from_key, to_key) VALUES (1, 99, 1, 2, 1)", 99, "link 99"),
         Damage("UPDATE link SET from_key = to_key, to_key = from_key WHERE sequence = 6", 6, "link 6"),
         Damage("UPDATE link SET verb = 3 WHERE sequence = 13", 13, "link 13"),
         Damage("UPDATE link_state SET active = 1 WHERE link = 4", 9, "link 4"),
@@ -106,25 +106,25 @@ struct Damage: CustomTestStringConvertible {
 
     /// In a cluster that was once with ids that were deleted.
     static let frayed: [Damage] = [
-        Damage("UPDATE identity SET size = 9 WHERE parent = key", 3, "the cluster of"),
-        Damage("UPDATE identity SET canonical = 3 WHERE parent = key", 3, "the cluster of"),
-        Damage("UPDATE identity SET canonical_rank = 0 WHERE parent = key", 3, "the cluster of"),
-        Damage("UPDATE identity SET identified_count = 2 WHERE parent = key", 3, "the cluster of"),
-        Damage("UPDATE identity SET linked_sequence = 99 WHERE parent = key", 3, "the cluster of"),
-        Damage("UPDATE identity SET parent = key WHERE parent <> key", 3, "the cluster of"),
-        Damage("UPDATE identity SET parent = 77 WHERE parent <> key", 3, "the cluster of"),
-        Damage("UPDATE identity SET joined_sequence = 3 WHERE joined_sequence = 1", 3, "the cluster of"),
-        Damage("UPDATE identity SET next = key WHERE parent = key", 3, "the cluster of"),
-        Damage("UPDATE identity SET next = key WHERE parent <> key", 3, "the cluster of"),
-        Damage("UPDATE identity SET identified_sequence = 0 WHERE key = 1", 3, "id U1"),
-        Damage("UPDATE identity SET link_order = 0 WHERE key = 1", 3, "id U1"),
-        Damage("UPDATE identity SET first_sequence = 2 WHERE key = 1", 3, "id U1"),
+        Damage("UPDATE identity SET size = 9 WHERE parent = key", 5, "the cluster of"),
+        Damage("UPDATE identity SET canonical = 3 WHERE parent = key", 5, "the cluster of"),
+        Damage("UPDATE identity SET canonical_rank = 0 WHERE parent = key", 5, "the cluster of"),
+        Damage("UPDATE identity SET identified_count = 2 WHERE parent = key", 5, "the cluster of"),
+        Damage("UPDATE identity SET linked_sequence = 99 WHERE parent = key", 5, "the cluster of"),
+        Damage("UPDATE identity SET parent = key WHERE parent <> key", 5, "the cluster of"),
+        Damage("UPDATE identity SET parent = 77 WHERE parent <> key", 5, "the cluster of"),
+        Damage("UPDATE identity SET joined_sequence = 3 WHERE joined_sequence = 1", 5, "the cluster of"),
+        Damage("UPDATE identity SET next = key WHERE parent = key", 5, "the cluster of"),
+        Damage("UPDATE identity SET next = key WHERE parent <> key", 5, "the cluster of"),
+        Damage("UPDATE identity SET identified_sequence = 0 WHERE key = 1", 5, "id U1"),
+        Damage("UPDATE identity SET link_order = 0 WHERE key = 1", 5, "id U1"),
+        Damage("UPDATE identity SET first_sequence = 2 WHERE key = 1", 5, "id U1"),
         Damage("DELETE FROM link WHERE sequence = 3", 3, "link 3"),
     ]
 }
 
 /// What a verification finds in damaged stores: each damage, with the entry that last concerned it.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(4)))
 struct VerificationDamageTests {
     @Test(arguments: Damage.ids + Damage.links + Damage.log + Damage.rest)
     func `a damage is found with the entry that last concerned it`(_ damage: Damage) async throws {
@@ -153,6 +153,7 @@ struct VerificationDamageTests {
             let sound = try await store.verify(record, decides: true, checksEvents: true, progress: { _ in })
             #expect(sound.isIdentical, "\(String(describing: sound.tally.first))")
             #expect(sound.tombstones == 3)
+            #expect(sound.frayed == 3)
             try await Self.check(damage, store, path)
         }
     }

@@ -1,6 +1,10 @@
 import IdentityEngine
 
 extension MemorySnapshot: StoreRows {
+    func nodeKeys(in project: ProjectID, after key: NodeKey, limit: Int) -> [NodeKey] {
+        nodes(in: project, after: key, limit: limit).map(\.key)
+    }
+
     func links(in project: ProjectID, after sequence: Int64, limit: Int) -> [Link] {
         let links = nodes(in: project, after: 0, limit: .max).flatMap { self.links(from: $0.key, in: project) }
         let wanted = links.filter { $0.sequence > sequence }.sorted { $0.sequence < $1.sequence }

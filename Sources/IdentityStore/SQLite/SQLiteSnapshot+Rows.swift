@@ -2,6 +2,14 @@ import GRDB
 import IdentityEngine
 
 extension SQLiteSnapshot: StoreRows {
+    func nodeKeys(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [NodeKey] {
+        let statement = try PreparedStatement(cached: Statements.keysAfter, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, key)
+        try statement.bind(3, Int64(max(limit, 0)))
+        return try statement.all { $0.integer(0) }
+    }
+
     func links(in project: ProjectID, after sequence: Int64, limit: Int) throws(StoreError) -> [Link] {
         let statement = try PreparedStatement(cached: Statements.linksAfter, in: db)
         try statement.bind(1, project.rawValue)
@@ -62,6 +70,10 @@ extension SQLiteSnapshot: StoreRows {
 }
 
 extension Statements {
+    static let keysAfter = """
+        SELECT key FROM identity INDEXED BY identity_project WHERE project = ? AND key > ? ORDER BY key LIMIT ?
+        """
+
     static let linksAfter = """
         SELECT sequence, verb, from_key, to_key FROM link WHERE project = ? AND sequence > ? ORDER BY sequence LIMIT ?
         """

@@ -2,6 +2,9 @@ import IdentityEngine
 
 /// Whole tables of a project, in pages: what a verification reads beside the other reads of a snapshot.
 protocol StoreRows: StoreSnapshot {
+    /// The keys of nodes, ascending, after a key.
+    func nodeKeys(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [NodeKey]
+
     /// Links in order of sequence, after a sequence (0 for the first).
     func links(in project: ProjectID, after sequence: Int64, limit: Int) throws(StoreError) -> [Link]
 

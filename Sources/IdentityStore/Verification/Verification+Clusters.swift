@@ -15,7 +15,12 @@ extension Verification {
         frayedRows = []
         for (root, rows) in clusters.sorted(by: { $0.key < $1.key }) {
             guard let fault = fault(of: rows, replay.node(at: Int(root) - 1)) else { continue }
-            let sequence = rows.compactMap { replay.place(of: $0.id) }.map { replay.changedSequence(at: $0) }.max() ?? 0
+            let sequences = rows.map { row in
+                max(
+                    row.latestSequence(upTo: replay.lastSequence),
+                    replay.place(of: row.id).map { replay.changedSequence(at: $0) } ?? 0)
+            }
+            let sequence = sequences.max() ?? 0
             tally.add(at: sequence, "the cluster of \(id(root))") { fault }
         }
     }

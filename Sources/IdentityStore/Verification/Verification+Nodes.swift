@@ -2,8 +2,29 @@ import IdentityEngine
 
 /// Rows of ids.
 extension Verification {
+    /// Compares every row with the node that the log gives.
+    ///
+    /// Keys ascend in the order in which the log names ids first; where a row has another id than that order gives it,
+    /// all are looked for by their ids.
+    mutating func compareNodes() throws(StoreError) {
+        keys = []
+        keys.reserveCapacity(replay.count)
+        var after: NodeKey = .min
+        while true {
+            let page = try rows.nodeKeys(in: project, after: after, limit: Self.pageSize)
+            guard let end = page.last else { break }
+            keys += page
+            after = end
+        }
+        let (before, carried) = (tally, carriedSequences)
+        if keys.count == replay.count, try compareRows(isInOrder: true) { return }
+        (tally, carriedSequences, frayedRows) = (before, carried, [])
+        try mapIDs()
+        _ = try compareRows(isInOrder: false)
+    }
+
     /// Finds the rows of the ids that the log names.
-    mutating func mapIDs() throws(StoreError) {
+    private mutating func mapIDs() throws(StoreError) {
         keys = Array(repeating: 0, count: replay.count)
         var next = 0
         try forEachRow { (verification, row) throws(StoreError) in
@@ -19,16 +40,23 @@ extension Verification {
         }
     }
 
-    /// Compares every row with the node that the log gives.
-    mutating func compareNodes() throws(StoreError) {
+    /// - Returns: false where rows were to be in the order of the replay, and are not.
+    private mutating func compareRows(isInOrder: Bool) throws(StoreError) -> Bool {
         var next = 0
         var count = 0
+        var isAsExpected = true
         try forEachRow { (verification, row) throws(StoreError) in
-            count += 1
+            defer { count += 1 }
+            guard isAsExpected else { return }
             if count % Self.pageSize == 0 { verification.tell(.ids, count, of: verification.replay.count) }
-            guard let place = verification.place(of: row.id, near: &next) else { return }
-            try verification.compare(row, place)
+            guard let place = verification.place(of: row.id, near: &next) else {
+                isAsExpected = !isInOrder
+                return
+            }
+            isAsExpected = !isInOrder || place == count
+            if isAsExpected { try verification.compare(row, place) }
         }
+        return isAsExpected
     }
 
     /// Rows come in the order of their keys, which is that of the replay unless the store is damaged.
@@ -120,10 +148,10 @@ extension Verification {
 
 extension Node {
     /// The latest entry that the row says that it was concerned by.
-    fileprivate func latestSequence(upTo last: Int64) -> Int64 {
+    func latestSequence(upTo last: Int64) -> Int64 {
         let sequences = [
-            firstSequence, joinedSequence, order >> 1, identifiedSequence, aliasSequence, revisedSequence, canonicalSince,
-            isRoot ? linkedSequence : 0,
+            firstSequence, joinedSequence, order >> 1, identifiedSequence, aliasSequence, revisedSequence,
+            canonicalSince, isRoot ? linkedSequence : 0,
         ]
         return sequences.filter { $0 <= last }.max() ?? 0
     }

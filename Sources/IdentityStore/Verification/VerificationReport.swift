@@ -8,6 +8,8 @@ package struct VerificationReport: Sendable {
     package internal(set) var tombstones = 0
     package internal(set) var ids = 0
     package internal(set) var clusters = 0
+    /// Ids of which a deletion took part of the history, so that they are compared by what is left to tell.
+    package internal(set) var frayed = 0
     package internal(set) var links = 0
     package internal(set) var blocks = 0
     package internal(set) var profiles = 0
