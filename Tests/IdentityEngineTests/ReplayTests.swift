@@ -77,15 +77,16 @@ import Testing
         #expect(differences.first?.sequence == (second.isSound ? nil : 2))
     }
 
-    @Test(arguments: [
-        (.unmerge(links: [1], target: nil, keepsApart: true), true),
-        (.unmerge(links: [2], target: nil, keepsApart: true), false),
-        (.unmerge(links: [1], target: 2, keepsApart: true), false),
-        (.restore(unmerge: 1, links: [1]), false),
-        (.unblock, false),
-        (.rules(from: MergeRules(), to: MergeRules(maxClusterSize: 2)), true),
-        (.rules(from: MergeRules(anonymousForm: .any), to: MergeRules()), false),
-    ] as [(Amendment, Bool)])
+    @Test(
+        arguments: [
+            (.unmerge(links: [1], target: nil, keepsApart: true), true),
+            (.unmerge(links: [2], target: nil, keepsApart: true), false),
+            (.unmerge(links: [1], target: 2, keepsApart: true), false),
+            (.restore(unmerge: 1, links: [1]), false),
+            (.unblock, false),
+            (.rules(from: MergeRules(), to: MergeRules(maxClusterSize: 2)), true),
+            (.rules(from: MergeRules(anonymousForm: .any), to: MergeRules()), false),
+        ] as [(Amendment, Bool)])
     func `an amendment that contradicts the entries before it is a difference`(
         _ amendment: Amendment, _ isSound: Bool
     ) {
