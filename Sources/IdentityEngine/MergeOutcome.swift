@@ -61,13 +61,14 @@ package enum MergeRefusal: UInt8, CaseIterable, Sendable {
             "$identify only takes an anonymous id that is a version 4 UUID, with or without $device: before it. "
                 + "Use the SDK's own anonymous id, set identity.anonForm to any, or join the two with $merge."
         case .linkRevoked:
-            "An unmerge parted these two on purpose. Delete the block, restore the unmerge, or join them with $merge."
+            "An unmerge parted these two on purpose. Delete the block or restore the unmerge; where the project has "
+                + "Original ID Merge, a $merge joins them too."
         case .anonymousAssignedAlready:
             "The anonymous id already belongs to a cluster with an identified id: most often a second login on one "
                 + "device without reset(). If both are one someone, join them with $merge."
         case .aliasAlreadyExists:
-            "This alias already stands for another id, and an alias is given once. "
-                + "If both are one someone, join them with $merge."
+            "This alias already stands for another id, and an alias is given once. If both are one someone, join them "
+                + "with $merge, which a project with Original ID Merge takes."
         case .manyIDs:
             "The merged cluster would hold more ids than identity.maxClusterSize allows. Raise the limit, "
                 + "or look for a shared device or a reset() at every logout."

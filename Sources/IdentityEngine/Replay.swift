@@ -19,6 +19,8 @@ package struct Replay: Sendable {
     package private(set) var lastMilliseconds: Int64 = .min
     /// Every link, in order of sequence.
     package private(set) var links: [Link] = []
+    /// What each of `links` changed of canonical ids; nil where it changed none.
+    package private(set) var changes: [CanonicalChange?] = []
     /// What amendments switched links to, in their order.
     package internal(set) var switches: [LinkSwitch] = []
     /// The unmerge that parted each blocked pair.
@@ -193,7 +195,7 @@ extension Replay {
             check(entry, outcome, hasLink: !isRepeat, sum, isFrayed: isFrayed, &differences)
             if entry.hasLink, !isRepeat {
                 if pair.isTogether {
-                    append(index.keepTogether(event, pair, moment).link)
+                    append(index.keepTogether(event, pair, moment))
                 } else {
                     join(event, pair, moment, isFrayed: isFrayed)
                 }
@@ -243,7 +245,7 @@ extension Replay {
             fray(clusterOf: index.node(at: pair.primary).key)
             fray(clusterOf: index.node(at: pair.secondary).key)
         }
-        append(index.join(event, pair, moment).link)
+        append(index.join(event, pair, moment))
     }
 
     mutating func lift(_ pair: NodePair, _ sequence: Int64) {
@@ -256,10 +258,11 @@ extension Replay {
 
 /// Links.
 extension Replay {
-    private mutating func append(_ link: Link?) {
-        guard let link else { return }
+    private mutating func append(_ decision: Decision) {
+        guard let link = decision.link else { return }
         let place = Int32(truncatingIfNeeded: links.count) * 2
         links.append(link)
+        changes.append(decision.change)
         for (key, end) in [(link.from, place), (link.to, place + 1)] {
             formerLinks.append(lastLinks[Int(key) - 1])
             lastLinks[Int(key) - 1] = end

@@ -13,6 +13,10 @@ package struct Explanation: Hashable, Sendable {
 
     package let from: DistinctID
     package let to: DistinctID
+    /// The project's way of joining ids.
+    package let system: IdentitySystem
+    /// Whether it is about an earlier moment.
+    package let isPast: Bool
     /// What each of the two resolves to.
     package let resolved: [ResolvedID]
     /// The shortest chain of links between them, none for one and the same id; nil where they are two.
@@ -64,7 +68,8 @@ extension StoreSnapshot {
         }
         let isNow = sequence == nil && path == nil
         return Explanation(
-            from: from, to: to, resolved: resolved, path: path, refusals: Array(refusals.prefix(limit)),
+            from: from, to: to, system: rules.system, isPast: sequence != nil, resolved: resolved, path: path,
+            refusals: Array(refusals.prefix(limit)),
             next: refusals.count > limit ? refusals[limit - 1].sequence : nil, block: block,
             trials: isNow ? try trials(from, to, in: project, by: rules) : [])
     }

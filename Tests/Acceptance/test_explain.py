@@ -104,7 +104,8 @@ def test_ids_that_nobody_named(running):
     found = explain(running, "U1", "nobody")
     assert not found["connected"] and found["refusals"] == []
     assert [one["known"] for one in found["ids"]] == [True, False]
-    assert found["hint"].startswith("nobody took part in no identity operation")
+    assert found["hint"] == "No entry of the log makes a link of nobody."
+    assert explain(running, "U1", A1, as_of=0)["hint"].startswith("No entry of the log up to that sequence makes")
 
 
 def test_a_simplified_device_that_belongs_to_another(running):

@@ -145,7 +145,7 @@ def test_what_is_no_moment(server, data):
         "/api/2.0/export": {"from_date": "2020-01-01", "to_date": "2099-01-01"}}
     for path, query in paths.items():
         for moment, status, says in [
-                ("2", 404, "last sequence is 1"), ("-1", 400, "must be a sequence"), ("yesterday", 400, "must be a"),
+                ("2", 404, "last sequence is 1"), ("-1", 400, "must be a sequence"), ("+1", 400, "must be a sequence"), ("yesterday", 400, "must be a"),
                 ("2026-01-31", 400, "must be a"), ("2001-01-31T12:00:00Z", 400, "the project was made at 20"),
                 ("2099-01-31T12:00:00Z", 400, "not over yet"), ("2026-02-30T12:00:00Z", 400, "must be a"),
                 ("2026-01-31T25:00:00Z", 400, "must be a"), ("9" * 30, 400, "must be a"), ("", 400, "must be a")]:

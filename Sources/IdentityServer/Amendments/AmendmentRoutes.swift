@@ -67,6 +67,7 @@ struct AmendmentRoutes: Sendable {
     private static func keepsApart(_ fields: inout RequestFields) throws -> Bool {
         let snake = try fields.text("keep_apart")
         let camel = try fields.text("keepApart")
+        if snake != nil, camel != nil { throw QueryFault.badRequest("keep_apart must be given once") }
         switch snake ?? camel ?? "pair" {
         case "pair": return true
         case "none": return false

@@ -66,7 +66,7 @@ enum ExplanationText {
             json.field("outcome", trial.decision.outcome.kind.rawValue)
             json.optional("failure_reason", trial.decision.refusal?.failureReason)
             json.optional("failure_description", trial.failureDescription)
-            json.optional("hint", trial.decision.refusal?.hint)
+            json.optional("hint", trial.decision.refusal?.hint(isConflict: trial.decision.conflict != nil))
         }
     }
 }
@@ -76,17 +76,19 @@ extension Explanation {
     package var hint: String? {
         if path != nil { return nil }
         if block != nil {
-            return "An unmerge parted these two on purpose, and $identify and $create_alias may not join them again."
+            return "An unmerge parted these two on purpose, and what SDKs repeat may not join them again."
         }
-        let unknown = zip([from, to], resolved).filter { !$1.isKnown }.map { "\($0.0)" }
-        if !unknown.isEmpty {
-            return "\(unknown.joined(separator: " and ")) took part in no identity operation: no $identify, "
-                + "$create_alias or $merge that names it was ever received."
+        let isOpen = refusals.isEmpty
+        var hint = "No chain of links leads from one to the other. The refusals say what was tried and why it failed."
+        let unlinked = zip([from, to], resolved).filter { $1.clusterSize == 1 }.map { "\($0.0)" }
+        if isOpen, !unlinked.isEmpty {
+            let ids = unlinked.joined(separator: " and of ")
+            hint = "No entry of the log\(isPast ? " up to that sequence" : "") makes a link of \(ids)."
+        } else if isOpen {
+            hint = "Both have links, but no chain of them leads from one to the other, and the log refused none."
         }
-        if refusals.isEmpty {
-            return "Both took part in identity operations, but no chain of links leads from one to the other, "
-                + "and nothing that names them was refused."
-        }
-        return "No chain of links leads from one to the other. The refusals say what was tried and why it failed."
+        guard system == .simplified else { return hint }
+        return hint + " Each cluster has one user, for good; a device that another user came with keeps its first, "
+            + "which $identity_failure_reason on the event says, and not the log."
     }
 }

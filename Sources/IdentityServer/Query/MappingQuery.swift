@@ -2,8 +2,8 @@ import IdentityEngine
 import IdentityStore
 import MixpanelWire
 
-/// `/identity/mappings`: each known id with its canonical id, and the sequence since which that is so; whole, or what is
-/// new since a cursor.
+/// `/identity/mappings`: each known id with its canonical id, and the sequence since which that is so; whole, or what
+/// is new since a cursor.
 ///
 /// Read in pages, each at its own moment, so that no long read holds up the store. The header `X-Selfsame-Sequence`
 /// names the sequence at which the first page was read. Every line of the whole mapping is true as of that sequence or

@@ -12,7 +12,7 @@ package enum PastMoment: Hashable, Sendable {
     /// - Parameter text: digits for a sequence, or a time as RFC 3339 writes it.
     /// - Throws: `ConfigurationError` that says what is allowed.
     package init(_ text: String) throws(ConfigurationError) {
-        if let sequence = Int64(text), sequence >= 0 {
+        if text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let sequence = Int64(text) {
             self = .sequence(sequence)
         } else if let time = Timestamp.milliseconds(rfc3339: text) {
             self = .time(time)

@@ -47,11 +47,39 @@ struct RequestFields {
         guard let values = try? JSONDecoder().decode([String: Value].self, from: Data(body)) else {
             throw .badRequest("the body must be a JSON object")
         }
-        self.values = values.filter { if case .null = $0.value { false } else { true } }
+        // Which of two counts is not left to chance where something is to be changed.
+        if let name = Self.repeatedName(body) { throw .badRequest("\(name) must be given once") }
+        self.values = values
     }
 
-    /// Whether a field is there, and not null.
-    func has(_ name: String) -> Bool { values[name] != nil }
+    /// A name that stands twice in an object that was parsed; nil where there is none.
+    private static func repeatedName(_ body: [UInt8]) -> String? {
+        var names: Set<[UInt8]> = []
+        var depth = 0
+        var isName = false
+        var place = 0
+        while place < body.count {
+            switch body[place] {
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                isName = depth == 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            case UInt8(ascii: ","): isName = depth == 1
+            case UInt8(ascii: "\""):
+                let start = place + 1
+                place = start
+                while place < body.count, body[place] != UInt8(ascii: "\"") {
+                    place += body[place] == UInt8(ascii: "\\") ? 2 : 1
+                }
+                let name = Array(body[start..<min(place, body.count)])
+                if isName, !names.insert(name).inserted { return String(decoding: name.prefix(40), as: UTF8.self) }
+                isName = false
+            default: break
+            }
+            place += 1
+        }
+        return nil
+    }
 
     /// A sequence; nil where the field is absent.
     mutating func sequence(_ name: String) throws(QueryFault) -> Int64? {
@@ -76,7 +104,7 @@ struct RequestFields {
         return text
     }
 
-    /// An id, which may be written as a number; nil where the field is absent.
+    /// An id; nil where the field is absent.
     mutating func distinctID(_ name: String) throws(QueryFault) -> DistinctID? {
         try take(name).map { value throws(QueryFault) in try Self.id(value, name) }
     }
@@ -101,12 +129,7 @@ struct RequestFields {
     }
 
     private static func id(_ value: Value, _ name: String) throws(QueryFault) -> DistinctID {
-        let text: String
-        switch value {
-        case .text(let sent): text = sent
-        case .number(let number): text = String(number)
-        default: throw .badRequest("\(name) must be a string")
-        }
+        guard case .text(let text) = value else { throw .badRequest("\(name) must be a string") }
         return try QueryRequest.checked(Array(text.utf8))
     }
 }

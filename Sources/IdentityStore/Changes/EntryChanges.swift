@@ -26,6 +26,8 @@ struct EntryChanges: Sendable {
     private(set) var parts: [Part] = []
     private var ids: [UInt8] = []
     private var stage: Stage
+    /// Ids in the cluster whose ring is gone through: no piece has more.
+    private var ringSize: Int64 = 0
 
     /// One changed id.
     struct Member: Sendable {
@@ -123,6 +125,7 @@ struct EntryChanges: Sendable {
                     let former = try identity.node(piece.former)?.id ?? canonical.id
                     parts.append(Part(from: former, to: canonical.id))
                 }
+                if let root = try identity.node(piece.root) { ringSize = try identity.root(of: root).size }
                 stage = .ring(change.pieces, next: piece.first)
             } else if try snapshot.link(entry.sequence, in: project) != nil {
                 stage = .before(PastClusters(of: [changed.link.from, changed.link.to], asOf: entry.sequence - 1))
@@ -153,6 +156,13 @@ struct EntryChanges: Sendable {
         while let piece = pieces.first {
             // A node that is named is there: the piece is whole, and nothing comes between in one snapshot.
             guard let node = try identity.node(next) else { break }
+            guard members.count < ringSize else {
+                throw StoreError(
+                    .corrupt,
+                    "What is recorded with a link does not fit the ring of its cluster. `selfsame verify` says where; "
+                        + "restore the store from a backup.",
+                    cause: "link \(entry.sequence)")
+            }
             append(node, part: Int32(parts.count - pieces.count))
             next = node.next
             if node.key == piece.root {

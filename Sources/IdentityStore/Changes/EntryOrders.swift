@@ -3,8 +3,8 @@ import Synchronization
 
 /// The orders of large entries that were found lately, for readers that take such an entry in pages.
 ///
-/// To find the order of an entry's changes, all of its ids are read; without this, each page of a merge of a million ids
-/// would read a million. Of each id its key is kept, for a minute after the last use.
+/// To find the order of an entry's changes, all of its ids are read; without this, each page of a merge of a million
+/// ids would read a million. Of each id its key is kept, for a minute after the last use.
 package final class EntryOrders: Sendable {
     private static let keptTime = Duration.seconds(60)
 

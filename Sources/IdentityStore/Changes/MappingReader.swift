@@ -13,8 +13,8 @@ package struct Mapping: Hashable, Sendable {
 /// else, or became known in between, once.
 ///
 /// The entries in between are gone through from the last to the first, so that the first change that is met of an id is
-/// its last one. What is committed meanwhile is left for the next time. It costs as much as there were changes, and a bit
-/// of memory for each key that was ever given.
+/// its last one. What is committed meanwhile is left for the next time. It costs as much as there were changes, and a
+/// bit of memory for each key that was ever given.
 package final class MappingReader: Sendable {
     private static let entryLimit = 256
     private static let nodeLimit = 256

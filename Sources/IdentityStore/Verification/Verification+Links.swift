@@ -33,8 +33,61 @@ extension Verification {
         while next < replay.links.count { missing(&next) }
     }
 
+    /// Compares what is recorded with links of the canonical ids that they changed, which the feed of changes rests on.
+    ///
+    /// What was never recorded is found out when it is asked for, and cannot differ.
+    mutating func compareChanges() throws(StoreError) {
+        var next = 0
+        var after: Int64 = 0
+        while true {
+            let page = try rows.linkChanges(
+                in: project, after: after, upTo: .max, isLatestFirst: false, limit: Self.pageSize)
+            for found in page {
+                while next < replay.links.count, replay.links[next].sequence < found.link.sequence {
+                    compare(nil, at: next)
+                    next += 1
+                }
+                guard next < replay.links.count, replay.links[next].sequence == found.link.sequence else { continue }
+                if let change = found.change { compare(change, at: next) }
+                next += 1
+            }
+            guard let end = page.last?.link.sequence else { break }
+            after = end
+        }
+        while next < replay.links.count {
+            compare(nil, at: next)
+            next += 1
+        }
+    }
+
+    private mutating func compare(_ found: CanonicalChange?, at place: Int) {
+        let link = replay.links[place]
+        // What a deletion took had its place in the ring, and a link that is not there differs already.
+        guard !replay.frayed.contains(link.from), !replay.frayed.contains(link.to),
+            !missingLinks.contains(link.sequence)
+        else { return }
+        let expected = replay.changes[place].map { change in
+            CanonicalChange(
+                canonical: stored(change.canonical),
+                pieces: change.pieces.map {
+                    RingPiece(root: stored($0.root), first: stored($0.first), former: stored($0.former))
+                })
+        }
+        guard expected != found else { return }
+        tally.add(at: link.sequence, "the changes recorded with link \(link.sequence)") {
+            (Self.text(of: expected), Self.text(of: found))
+        }
+    }
+
+    private static func text(of change: CanonicalChange?) -> String {
+        guard let change else { return "none" }
+        let pieces = change.pieces.map { "\($0.first) to \($0.root), before under \($0.former)" }
+        return "under key \(change.canonical): keys \(pieces.joined(separator: "; "))"
+    }
+
     private mutating func missing(_ next: inout Int) {
         let link = replay.links[next]
+        missingLinks.insert(link.sequence)
         let text = text(of: link)
         tally.add(at: link.sequence, "link \(link.sequence)") { (text, "none") }
         next += 1

@@ -65,6 +65,8 @@ struct Verification {
     var frayedRows: [Node] = []
     /// What stands in `linked_sequence` of clusters that are older than that column.
     var carriedSequences: Set<Int64> = []
+    /// Links of the log that the store does not have.
+    var missingLinks: Set<Int64> = []
     private var amendments: Set<Int64> = []
 
     init(
@@ -90,6 +92,7 @@ struct Verification {
         try compareNodes()
         try compareFrayedClusters()
         try compareLinks()
+        try compareChanges()
         try compareSwitches()
         try compareBlocks()
         try compareNamings()

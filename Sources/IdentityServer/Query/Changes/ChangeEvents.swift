@@ -48,7 +48,8 @@ struct ChangeEvents: AsyncSequence, Sendable {
             while !Task.isShuttingDownGracefully {
                 guard let page = try await page() else { return nil }
                 if !page.changes.isEmpty { return ChangeText.events(page.changes) }
-                if ContinuousClock.now >= lastPiece.advanced(by: events.feed.heartbeat) { return ChangeEvents.heartbeat }
+                let isSilent = ContinuousClock.now >= lastPiece.advanced(by: events.feed.heartbeat)
+                if isSilent { return ChangeEvents.heartbeat }
                 if page.isAtEnd, await !isSignalled() { return nil }
             }
             return nil

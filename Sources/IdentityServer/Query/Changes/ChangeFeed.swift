@@ -103,6 +103,7 @@ extension QueryRequest {
     /// The cursor that `after` gives; nil where it is absent.
     ///
     /// - Parameter last: the project's last sequence.
+    /// - Returns: the cursor.
     /// - Throws: `QueryFault` that says what is known.
     func changeCursor(last: Int64) throws(QueryFault) -> ChangeCursor? {
         guard let text = text("after") else { return nil }
@@ -146,6 +147,7 @@ private struct ChangePages: AsyncSequence, Sendable {
 
         mutating func next() async throws -> [UInt8]? {
             while !isAtEnd, remaining > 0 {
+                try Task.checkCancellation()
                 let (reader, last, most) = (pages.reader, pages.last, Swift.min(remaining, ChangeFeed.pageLimit))
                 let page = try await pages.store.read {
                     (snapshot: any StoreSnapshot) throws(StoreError) -> ChangeReader.Page in
