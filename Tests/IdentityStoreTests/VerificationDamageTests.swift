@@ -50,7 +50,7 @@ struct Damage: CustomTestStringConvertible {
     static let links: [Damage] = [
         Damage("DELETE FROM link WHERE sequence = 6", 6, "link 6"),
         Damage("DELETE FROM link WHERE sequence = 13", 13, "link 13"),
-        Damage("UPDATE link SET first = 2 WHERE sequence = 1", 1, "the changes recorded with link 1"),
+        Damage("UPDATE link SET first = 1 WHERE sequence = 1", 1, "the changes recorded with link 1"),
         Damage("UPDATE link SET canonical = 2 WHERE sequence = 1", 1, "the changes recorded with link 1"),
         Damage("UPDATE link SET canonical = 0 WHERE sequence = 1", 1, "the changes recorded with link 1"),
         Damage("INSERT INTO link (project, sequence, verb, from_key, to_key) VALUES (1, 5, 1, 2, 1)", 5, "link 5"),
