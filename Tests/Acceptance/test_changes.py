@@ -357,7 +357,7 @@ class Ingest(threading.Thread):
                     server.request(
                         "POST", "/identity/unmerge", json.dumps({"link": self.random.randint(1, 10 * self.sent + 1)}),
                         basic(server.project.secret))
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 time.sleep(0.02)
             time.sleep(0.005)
 
