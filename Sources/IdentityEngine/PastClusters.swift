@@ -25,6 +25,9 @@ package struct PastClusters: Sendable {
     /// The members that were found.
     package var keys: some Collection<NodeKey> { clusterByKey.keys }
 
+    /// The number of a member's cluster: clusters are numbered from 0, in the order of the beginnings.
+    package func number(of key: NodeKey) -> Int? { clusterByKey[key] }
+
     /// The member that stood for a member's cluster, once all of it was found.
     package func canonicalNode(of key: NodeKey) -> Node? { clusterByKey[key].flatMap { best[$0]?.node } }
 

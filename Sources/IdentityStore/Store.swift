@@ -195,7 +195,7 @@ package protocol StoreSnapshot {
     ///   - last: only links up to it.
     ///   - isLatestFirst: whether they come from the last to the first.
     ///   - limit: the most links.
-    /// - Returns: the links in order of sequence. Links that changed nothing are left out.
+    /// - Returns: the links in order of sequence. Links that certainly changed nothing are left out.
     /// - Throws: `StoreError`.
     func linkChanges(
         in project: ProjectID, after sequence: Int64, upTo last: Int64, isLatestFirst: Bool, limit: Int

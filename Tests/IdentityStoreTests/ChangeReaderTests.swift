@@ -131,10 +131,12 @@ struct ChangeReaderTests {
     ) async throws {
         try await backend.withStore { store async throws in
             try await store.commit(.merge("c", "a"), .merge("b", "a"), .merge("x", "y"), .merge("a", "d"))
+            // Two that the deleted one held together, and a link between them that changed nothing then.
+            try await store.commit(.merge("c", "p"), .merge("c", "q"), .merge("p", "q"), .merge("q", "r"))
             _ = try await store.amend(
                 .unmergeID(DistinctID("c"), keepsApart: false), in: project, by: MergeRules(), origin: .command,
                 nowMilliseconds: 1)
-            try await store.commit(.merge("d", "e"))
+            try await store.commit(.merge("d", "e"), .merge("q", "s"))
             let orders = EntryOrders(largeCount: 1, countLimit: 1_000)
             let reader = ChangeReader(project, after: .start, orders: orders)
             let before = try await store.changes(reader, limit: .max)
@@ -145,6 +147,7 @@ struct ChangeReaderTests {
             for change in changes { #expect(![change.id, change.from, change.to].contains(DistinctID("c"))) }
             try await expectReplay(of: changes, [:], on: store, 0)
             #expect(changes.contains { $0.id == DistinctID("y") })
+            #expect(changes.contains { $0.id == DistinctID("q") && $0.to == DistinctID("p") && $0.cause == .merge })
             let reading = MappingReader(project, after: .start, upTo: try await store.lastSequence())
             let page = try await store.read { snapshot throws(StoreError) in
                 try reading.read(snapshot, limit: 100, time: .seconds(10))

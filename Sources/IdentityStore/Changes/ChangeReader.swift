@@ -99,7 +99,7 @@ package final class ChangeReader: Sendable {
         var end = last
         if links.count == Self.entryLimit, let link = links.last { end = min(end, link.link.sequence) }
         if amendments.count == Self.entryLimit, let amendment = amendments.last { end = min(end, amendment) }
-        let all = links.map { ChangingEntry.link($0) } + amendments.map { ChangingEntry.amendment($0) }
+        let all = links.map { ChangingEntry.link($0.link.sequence) } + amendments.map { ChangingEntry.amendment($0) }
         return all.filter { $0.sequence <= end }.sorted { $0.sequence < $1.sequence }
     }
 

@@ -2,14 +2,14 @@ import IdentityEngine
 
 /// An entry of a log that may have changed canonical ids.
 enum ChangingEntry: Sendable {
-    case link(LinkChange)
+    /// A link.
+    case link(Int64)
     /// An unmerge or a restore.
     case amendment(Int64)
 
     var sequence: Int64 {
         switch self {
-        case .link(let change): change.link.sequence
-        case .amendment(let sequence): sequence
+        case .link(let sequence), .amendment(let sequence): sequence
         }
     }
 }
@@ -17,7 +17,8 @@ enum ChangingEntry: Sendable {
 /// The changes of one entry in order: collected piece by piece, in as many reads as that takes.
 ///
 /// What a link changed is recorded as pieces of the ring, and costs as much as there are changed ids. Where the ring
-/// was taken apart since, and for amendments, the clusters before and after are found from the links of that time.
+/// was taken apart since, the members of each piece are found from the links of that time. For amendments, and where the
+/// record does not hold, all of the clusters before and after are.
 struct EntryChanges: Sendable {
     let entry: ChangingEntry
     private(set) var cause: Verb
@@ -48,6 +49,8 @@ struct EntryChanges: Sendable {
         case begin
         /// Going through pieces of the ring, from a node on.
         case ring([RingPiece], next: NodeKey)
+        /// Finding the members of pieces whose ring is no more.
+        case pieces(PastClusters)
         case before(PastClusters)
         case after(before: PastClusters, after: PastClusters)
         case done
@@ -80,6 +83,13 @@ struct EntryChanges: Sendable {
             switch stage {
             case .begin: try begin(snapshot, identity, project)
             case .ring(let pieces, let next): try follow(pieces, from: next, identity, &limit)
+            case .pieces(var clusters):
+                stage = .done
+                let isEnd = try clusters.step(in: identity) { node in
+                    append(node, part: 0)
+                    return !limit.isOver()
+                }
+                if isEnd { number(by: clusters) } else { stage = .pieces(clusters) }
             case .before(var clusters):
                 stage = .done
                 let isEnd = try clusters.step(in: identity) { _ in !limit.isOver() }
@@ -99,40 +109,29 @@ struct EntryChanges: Sendable {
     /// Between two reads, a revision may have taken the ring apart, or a deletion the cluster away.
     private mutating func check(_ identity: IdentityView) throws(StoreError) {
         guard case .ring(let pieces, _) = stage, let piece = pieces.first else { return }
-        if try isWhole(piece, identity) { return }
+        if try isWhole(piece.root, identity) { return }
         members = []
         parts = []
         ids = []
         stage = .begin
     }
 
-    /// Whether a piece of the ring is still as it was when the entry was made.
-    private func isWhole(_ piece: RingPiece, _ identity: IdentityView) throws(StoreError) -> Bool {
-        guard let root = try identity.node(piece.root) else { return false }
-        return root.revisedSequence < entry.sequence
+    /// Whether the cluster that a node was in when the entry was made is there, and was not revised since.
+    private func isWhole(_ key: NodeKey, _ identity: IdentityView) throws(StoreError) -> Bool {
+        guard let node = try identity.node(key) else { return false }
+        return node.revisedSequence < entry.sequence
     }
 
     private mutating func begin(
         _ snapshot: any StoreSnapshot, _ identity: IdentityView, _ project: ProjectID
     ) throws(StoreError) {
         switch entry {
-        case .link(let changed):
-            cause = changed.link.verb
-            if let change = changed.change, let piece = change.pieces.first, try isWhole(piece, identity),
-                let canonical = try identity.node(change.canonical)
-            {
-                for piece in change.pieces {
-                    let former = try identity.node(piece.former)?.id ?? canonical.id
-                    parts.append(Part(from: former, to: canonical.id))
-                }
-                if let root = try identity.node(piece.root) { ringSize = try identity.root(of: root).size }
-                stage = .ring(change.pieces, next: piece.first)
-            } else if try snapshot.link(entry.sequence, in: project) != nil {
-                stage = .before(PastClusters(of: [changed.link.from, changed.link.to], asOf: entry.sequence - 1))
-            } else {
-                // A deletion took it.
-                stage = .done
-            }
+        case .link(let sequence):
+            let changed = try snapshot.linkChanges(
+                in: project, after: sequence - 1, upTo: sequence, isLatestFirst: false, limit: 1)
+            stage = .done
+            // A deletion may have taken the link.
+            if let changed = changed.first { try begin(changed, identity) }
         case .amendment(let sequence):
             guard case .amendment(let record) = try snapshot.logRecord(sequence, in: project) else {
                 stage = .done
@@ -146,6 +145,33 @@ struct EntryChanges: Sendable {
             }
             stage = .before(PastClusters(of: ends, asOf: sequence - 1))
         }
+    }
+
+    private mutating func begin(_ changed: LinkChange, _ identity: IdentityView) throws(StoreError) {
+        cause = changed.link.verb
+        let isWhole = try isWhole(changed.link.from, identity)
+        guard let change = changed.change, isWhole || changed.isCertain else {
+            stage = .before(PastClusters(of: [changed.link.from, changed.link.to], asOf: entry.sequence - 1))
+            return
+        }
+        guard let first = change.pieces.first?.first, let canonical = try identity.node(change.canonical)
+        else { return }
+        for piece in change.pieces {
+            guard let former = try identity.node(piece.former) else { return }
+            parts.append(Part(from: former.id, to: canonical.id))
+        }
+        if isWhole {
+            if let member = try identity.node(changed.link.from) { ringSize = try identity.root(of: member).size }
+            stage = .ring(change.pieces, next: first)
+        } else {
+            stage = .pieces(PastClusters(of: change.pieces.map(\.root), asOf: entry.sequence - 1))
+        }
+    }
+
+    /// Says of each member in which piece it was.
+    private mutating func number(by clusters: PastClusters) {
+        for place in members.indices { members[place].part = Int32(clusters.number(of: members[place].key) ?? 0) }
+        sort()
     }
 
     private mutating func follow(

@@ -69,12 +69,18 @@ package struct ChangeCursor: Hashable, Comparable, Sendable, CustomStringConvert
 /// A link, and what is recorded of the canonical ids that it changed.
 package struct LinkChange: Hashable, Sendable {
     package let link: Link
-    /// What it changed; nil where that was not recorded, and has to be found out.
+    /// What it changed, which may be nothing; nil where that was not recorded, and has to be found out.
     package let change: CanonicalChange?
+    /// Whether the record holds of clusters that were revised since.
+    ///
+    /// It does not where a deletion took an id that had been parted from others: what the id had held together then is
+    /// told as if it never had been.
+    package let isCertain: Bool
 
-    package init(link: Link, change: CanonicalChange?) {
+    package init(link: Link, change: CanonicalChange?, isCertain: Bool) {
         self.link = link
         self.change = change
+        self.isCertain = isCertain
     }
 }
 

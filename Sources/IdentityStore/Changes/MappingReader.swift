@@ -130,7 +130,7 @@ package final class MappingReader: Sendable {
             state.amendments.removeLast()
             return .amendment(amendment)
         }
-        return link.map { .link($0) }
+        return link.map { .link($0.link.sequence) }
     }
 
     /// Takes the ids out of an entry that did not change again before the last sequence.

@@ -15,6 +15,8 @@ struct MemoryProject {
     private var linksByNode: [NodeKey: [Int]] = [:]
     /// What links changed of canonical ids, by the link's sequence.
     private var changes: [Int64: CanonicalChange] = [:]
+    /// The last sequence when a deletion took an id that had been parted from others; 0 where none did.
+    private var uncertainSequence: Int64 = 0
     /// What amendments switched each link to, by the link's sequence.
     private(set) var linkStates: [Int64: [LinkState]] = [:]
     /// The unmerge that parted each blocked pair.
@@ -100,7 +102,10 @@ struct MemoryProject {
         let start = links.partitioningIndex { $0.sequence > sequence }
         let end = max(links.partitioningIndex { $0.sequence > last }, start)
         func changed(_ link: Link) -> LinkChange? {
-            changes[link.sequence].map { LinkChange(link: link, change: $0) }
+            let isCertain = link.sequence > uncertainSequence
+            if isCertain, changes[link.sequence] == nil { return nil }
+            let change = changes[link.sequence] ?? CanonicalChange(canonical: 0, pieces: [])
+            return LinkChange(link: link, change: change, isCertain: isCertain)
         }
         let range = links[start..<end].lazy
         if isLatestFirst { return Array(range.reversed().compactMap(changed).prefix(max(limit, 0))) }
@@ -163,7 +168,9 @@ struct MemoryProject {
     ///
     /// - Returns: how many bytes less the project takes.
     mutating func delete(_ ids: DeletedIDs, generating hashes: inout GeneratedHashes) -> Int {
-        let gone = Set(ids.ids.compactMap { index.node(for: $0)?.key })
+        let nodes = ids.ids.compactMap { index.node(for: $0) }
+        let gone = Set(nodes.map(\.key))
+        if nodes.contains(where: { $0.revisedSequence > 0 }) { uncertainSequence = log.last?.sequence ?? 0 }
         var refusals: [Int64: MergeRefusal] = [:]
         for place in log.indices {
             let record = log[place]

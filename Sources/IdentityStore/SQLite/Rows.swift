@@ -139,13 +139,14 @@ extension PreparedStatement {
     /// Columns of `link` with those of its change behind them.
     func linkChange() throws(StoreError) -> LinkChange {
         let link = try link()
-        if isNull(4) { return LinkChange(link: link, change: nil) }
+        if isNull(4) { return LinkChange(link: link, change: nil, isCertain: false) }
         var pieces: [RingPiece] = []
         for column: Int32 in [5, 8] where !isNull(column) {
             pieces.append(
                 RingPiece(root: integer(column), first: integer(column + 1), former: integer(column + 2)))
         }
-        return LinkChange(link: link, change: CanonicalChange(canonical: integer(4), pieces: pieces))
+        return LinkChange(
+            link: link, change: CanonicalChange(canonical: integer(4), pieces: pieces), isCertain: isTrue(11))
     }
 
     /// Binds what a link changed, the canonical id first.

@@ -224,6 +224,7 @@ extension SQLiteDeletion {
         try PreparedStatement(cached: Statements.keepLastKey, in: db).run()
         var sequences = Set(entriesAboutOneID.lazy.filter { members.contains($0.id) }.map(\.sequence))
         var keys: [NodeKey] = []
+        var isParted = false
         for id in members {
             let profile = try PreparedStatement(cached: Statements.deleteProfile, in: db)
             try profile.bind(1, project.rawValue)
@@ -231,12 +232,16 @@ extension SQLiteDeletion {
             try profile.run()
             guard let node = try SQLiteSnapshot(db).node(for: id, in: project) else { continue }
             keys.append(node.key)
+            if node.revisedSequence > 0 { isParted = true }
             let statement = try PreparedStatement(cached: Statements.sequencesOfNode, in: db)
             try statement.bind(1, project.rawValue)
             try statement.bind(2, node.key)
             sequences.formUnion(try statement.all { $0.integer(0) })
         }
         for sequence in sequences.sorted() { try run(Statements.buryEntry, sequence, db) }
+        if isParted {
+            try run(Statements.keepUncertainSequence, try SQLiteSnapshot(db).lastSequence(of: project), db)
+        }
         for key in keys {
             try run(Statements.deleteEntryNodes, key, db)
             try run(Statements.deleteLinkStates, key, db)

@@ -73,6 +73,12 @@ extension Statements {
         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
         """
 
+    /// ?2 is the last sequence: what links recorded up to it no longer holds of revised clusters (`LinkChange`).
+    static let keepUncertainSequence = """
+        INSERT INTO counter (name, value) VALUES ('parted ' || ?1, ?2)
+        ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
+        """
+
     private static let taskColumns = """
         tracking_id, project, kind, compliance_type, requested_by, created, id_count, state, ids, finished
         """

@@ -83,9 +83,12 @@ enum Statements {
     static let linkChangesLatestFirst = "\(changedLinks) ORDER BY sequence DESC LIMIT ?4"
 
     private static let changedLinks = """
-        SELECT sequence, verb, from_key, to_key, \(changeColumns) FROM link
-        WHERE project = ?1 AND sequence > ?2 AND sequence <= ?3 AND canonical IS NOT 0
+        SELECT sequence, verb, from_key, to_key, \(changeColumns), sequence > \(uncertainSequence) FROM link
+        WHERE project = ?1 AND sequence > ?2 AND sequence <= ?3
+            AND (canonical IS NOT 0 OR sequence <= \(uncertainSequence))
         """
+
+    private static let uncertainSequence = "coalesce((SELECT value FROM counter WHERE name = 'parted ' || ?1), 0)"
 
     private static let changeColumns = "canonical, root, first, former, other_root, other_first, other_former"
 

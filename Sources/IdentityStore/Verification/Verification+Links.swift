@@ -48,7 +48,8 @@ extension Verification {
                     next += 1
                 }
                 guard next < replay.links.count, replay.links[next].sequence == found.link.sequence else { continue }
-                if let change = found.change { compare(change, at: next) }
+                // An empty record says that the link changed nothing.
+                if let change = found.change { compare(change.pieces.isEmpty ? nil : change, at: next) }
                 next += 1
             }
             guard let end = page.last?.link.sequence else { break }
