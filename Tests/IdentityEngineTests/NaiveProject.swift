@@ -35,7 +35,8 @@ struct NaiveProject {
 
     init(_ rules: MergeRules) { self.rules = rules }
 
-    mutating func block(_ a: DistinctID, _ b: DistinctID) { blocks[[a, b]] = 0 }
+    /// Blocks a pair, unless an unmerge did.
+    mutating func block(_ a: DistinctID, _ b: DistinctID) { blocks[[a, b]] = blocks[[a, b]] ?? 0 }
 
     mutating func decide(_ event: IdentityEvent) -> Ruling {
         let ruling =

@@ -17,6 +17,7 @@ struct VerificationTests {
             try await backend.withStore { store async throws in
                 var record = ProjectRecord.plain(MergeRules(system: system, maxClusterSize: 6))
                 try await store.save(record)
+                var profiles = 0
                 for round in 0..<8 {
                     try await Self.work(on: store, record.rules, using: &random)
                     if round % 3 == 2 {
@@ -31,6 +32,7 @@ struct VerificationTests {
                         record, decides: true, checksEvents: true, progress: { _ in })
                     #expect(report.tally.first == nil, "seed \(seed), round \(round)")
                     #expect(report.verdicts?.first == [], "seed \(seed), round \(round)")
+                    profiles += report.profiles
                     guard !report.isIdentical else { continue }
                     return
                 }
@@ -39,7 +41,8 @@ struct VerificationTests {
                 #expect(report.ids == (try await store.nodes().count))
                 #expect(report.events == events.count)
                 #expect(report.lastSequence > 10)
-                #expect(report.profiles > 0)
+                // The last deletion may have taken all that there were.
+                #expect(profiles > 0)
             }
         }
     }

@@ -17,8 +17,8 @@ enum ChangingEntry: Sendable {
 /// The changes of one entry in order: collected piece by piece, in as many reads as that takes.
 ///
 /// What a link changed is recorded as pieces of the ring, and costs as much as there are changed ids. Where the ring
-/// was taken apart since, the members of each piece are found from the links of that time. For amendments, and where the
-/// record does not hold, all of the clusters before and after are.
+/// was taken apart since, the members of each piece are found from the links of that time. For amendments, and where
+/// the record does not hold, all of the clusters before and after are.
 struct EntryChanges: Sendable {
     let entry: ChangingEntry
     private(set) var cause: Verb
