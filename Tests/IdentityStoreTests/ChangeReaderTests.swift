@@ -4,7 +4,7 @@ import IdentityStore
 import Testing
 
 /// The changes of canonical ids, over random histories with unmerges and restores in them.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct ChangeReaderTests {
     @Test(arguments: Backend.allCases, IdentitySystem.allCases)
     func `the changes up to each sequence make of ids what they resolve to at it, however they are cut into pages`(
@@ -171,6 +171,17 @@ struct ChangeReaderTests {
                 try $0.execute(sql: "UPDATE link SET canonical = NULL, root = NULL, first = NULL, former = NULL")
             }
             #expect(try await store.changes(after: .start) == all, "seed \(seed)")
+            try await store.close()
+        }
+    }
+
+    @Test func `a record that does not fit the ring is an error, and not a walk without end`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = try SQLiteStore(path: directory + "/store.sqlite")
+            try await store.commit(.identify("U1", anonymous(1)), .identify("U2", anonymous(2)))
+            let queue = try DatabaseQueue(path: directory + "/store.sqlite")
+            try await queue.write { try $0.execute(sql: "UPDATE link SET first = 4 WHERE sequence = 1") }
+            await #expect(throws: StoreError(.corrupt, "")) { _ = try await store.changes(after: .start) }
             try await store.close()
         }
     }

@@ -3,7 +3,7 @@ import IdentityStore
 import Testing
 
 /// Random histories of updates and links: every profile that a store computes is the one that a replay gives.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProfileOracleTests {
     private static let historyCount = 300
 

@@ -127,7 +127,7 @@ struct Damage: CustomTestStringConvertible {
 }
 
 /// What a verification finds in damaged stores: each damage, with the entry that last concerned it.
-@Suite(.timeLimit(.minutes(4)))
+@Suite(.timeLimit(.minutes(10)))
 struct VerificationDamageTests {
     @Test(arguments: Damage.ids + Damage.links + Damage.log + Damage.rest)
     func `a damage is found with the entry that last concerned it`(_ damage: Damage) async throws {

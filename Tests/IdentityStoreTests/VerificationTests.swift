@@ -5,7 +5,7 @@ import Testing
 @testable import IdentityStore
 
 /// What a verification finds in sound stores: nothing.
-@Suite(.timeLimit(.minutes(4)))
+@Suite(.timeLimit(.minutes(10)))
 struct VerificationTests {
     @Test(arguments: Backend.allCases, IdentitySystem.allCases)
     func `a store is what its log says, whatever was merged, parted, restored and deleted`(
