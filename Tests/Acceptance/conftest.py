@@ -148,8 +148,10 @@ class Project:
         return {"event": name, "properties": {"token": self.token, **properties}}
 
 
-# The first project of the fixture.
+# The projects of the fixture.
 ORIGINAL = Project(1001, "0000000000000000000000000000aaaa", "5ec0000000000000000000000000aaaa")
+SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
+LEGACY = Project(1003, "0000000000000000000000000000cccc", "5ec0000000000000000000000000cccc")
 
 
 class Server:
@@ -259,6 +261,12 @@ class Server:
             own["Content-Encoding"] = "gzip"
         query = {"strict": 1} if query is None else query
         return self.request("POST", "/import", body, {**own, **(headers or {})}, query, **options)
+
+    def send(self, *records):
+        """Sends records one by one; $merge goes through /import."""
+        for record in records:
+            answer = self.import_([record]) if record["event"] == "$merge" else self.track([record])
+            assert answer.status == 200, answer
 
     def read(self, path, **query):
         """GETs one of the paths that read, with the project's secret."""
@@ -385,6 +393,13 @@ def server():
     """Starts servers: `server("--sandbox", data=directory)`."""
     with servers() as start:
         yield start
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def running(request, server, data):
+    """A sandbox on each store, with the projects of the fixture."""
+    data = data if request.param == "sqlite" else None
+    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
 
 
 @pytest.fixture

@@ -6,20 +6,12 @@ import threading
 from collections import defaultdict
 
 import pytest
-from conftest import FIXTURE, ORIGINAL, Project, basic, insert_ids, new_anonymous_id
+from conftest import LEGACY, ORIGINAL, SIMPLIFIED, basic, insert_ids, new_anonymous_id
 
-SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
-LEGACY = Project(1003, "0000000000000000000000000000cccc", "5ec0000000000000000000000000cccc")
 START = 1_600_041_600  # 2020-09-14T00:00:00Z
 # Records that are closed into a run together, and rows.
 RUN_RECORDS = 16_384
 RUN_ROWS = 1_024
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def running(request, server, data):
-    data = data if request.param == "sqlite" else None
-    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
 
 
 def page(server, distinct_id, **query):

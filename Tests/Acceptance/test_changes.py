@@ -16,18 +16,10 @@ from pathlib import Path
 
 import pytest
 from conftest import (
-    FIXTURE, ORIGINAL, Project, basic, command, json_lines, new_anonymous_id, strict_json, wait_until)
+    FIXTURE, LEGACY, ORIGINAL, SIMPLIFIED, basic, command, json_lines, new_anonymous_id, strict_json, wait_until)
 
-SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
-LEGACY = Project(1003, "0000000000000000000000000000cccc", "5ec0000000000000000000000000cccc")
 OWNER = ("ci.111111.mp-service-account", "sa-secret-1")
 READER = ("ro.222222.mp-service-account", "sa-secret-2")
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def running(request, server, data):
-    data = data if request.param == "sqlite" else None
-    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
 
 
 def changes(server, after=None, **query):

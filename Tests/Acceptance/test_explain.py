@@ -1,23 +1,11 @@
 """Why two ids are one, or two: /identity/explain and `selfsame explain`, on both stores."""
 
+import json
+
 import pytest
-from conftest import FIXTURE, ORIGINAL, Project, basic, command
+from conftest import LEGACY, ORIGINAL, SIMPLIFIED, basic, command
 
-SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
-LEGACY = Project(1003, "0000000000000000000000000000cccc", "5ec0000000000000000000000000cccc")
 A1, A2, A3 = (f"aaaaaaaa-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def running(request, server, data):
-    data = data if request.param == "sqlite" else None
-    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
-
-
-def send(server, *records):
-    for record in records:
-        answer = server.import_([record]) if record["event"] == "$merge" else server.track([record])
-        assert answer.status == 200, answer
 
 
 def explain(server, one, other, **query):
@@ -31,8 +19,8 @@ def steps(explained):
 
 
 def test_the_shortest_chain(running):
-    send(
-        running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2), ORIGINAL.alias("x", A2),
+    running.send(
+        ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2), ORIGINAL.alias("x", A2),
         ORIGINAL.merge("x", "y"), ORIGINAL.merge(A1, "x"))
     found = explain(running, A1, "y")
     assert found["connected"] and found["sequence"] == 5 and found["block"] is None and found["hint"] is None
@@ -48,8 +36,8 @@ def test_the_shortest_chain(running):
 
 
 def test_every_refusal_that_names_either_with_a_hint(running):
-    send(
-        running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A1), ORIGINAL.identify("U2", "plain"),
+    running.send(
+        ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A1), ORIGINAL.identify("U2", "plain"),
         ORIGINAL.identify("U3", A1), ORIGINAL.identify("U2", "U2"), ORIGINAL.alias("x", "U1"), ORIGINAL.alias("x", "U2"))
     found = explain(running, A1, "U2")
     assert not found["connected"] and found["next"] is None
@@ -70,29 +58,28 @@ def test_every_refusal_that_names_either_with_a_hint(running):
 
 
 def test_what_it_says_would_happen_happens(running):
-    send(running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2))
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2))
     for one in explain(running, "U1", A2)["would"]:
         assert running.request("POST", "/sandbox/reset").status == 200
-        send(running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2))
+        running.send(ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2))
         if one["verb"] == "$identify":
-            send(running, ORIGINAL.identify(one["ids"]["$identified_id"], one["ids"]["$anon_id"]))
+            running.send(ORIGINAL.identify(one["ids"]["$identified_id"], one["ids"]["$anon_id"]))
         elif one["verb"] == "$create_alias":
-            send(running, ORIGINAL.alias(one["ids"]["alias"], one["ids"]["distinct_id"]))
+            running.send(ORIGINAL.alias(one["ids"]["alias"], one["ids"]["distinct_id"]))
         else:
-            send(running, ORIGINAL.merge(*one["ids"]["$distinct_ids"]))
+            running.send(ORIGINAL.merge(*one["ids"]["$distinct_ids"]))
         entry = running.log()[-1]
         assert (entry["outcome"], entry["failure_reason"]) == (one["outcome"], one["failure_reason"])
 
 
 def test_a_parted_pair_is_told_and_so_is_what_joins_it_all_the_same(running):
-    send(running, ORIGINAL.identify("U1", A1))
-    import json
+    running.send(ORIGINAL.identify("U1", A1))
     running.request("POST", "/identity/unmerge", json.dumps({"link": 1}), basic(ORIGINAL.secret))
-    send(running, ORIGINAL.identify("U1", A1))
+    running.send(ORIGINAL.identify("U1", A1))
     found = explain(running, "U1", A1)
     assert found["block"]["unmerge"] == 2 and "on purpose" in found["hint"]
     assert [one["failure_reason"] for one in found["refusals"]] == ["errLinkRevoked"]
-    send(running, ORIGINAL.merge("U1", "z"), ORIGINAL.merge("z", A1))
+    running.send(ORIGINAL.merge("U1", "z"), ORIGINAL.merge("z", A1))
     found = explain(running, "U1", A1)
     assert found["connected"] and found["block"]["unmerge"] == 2 and len(found["path"]) == 2
     assert explain(running, "U1", A1, as_of=1)["path"][0]["sequence"] == 1
@@ -100,7 +87,7 @@ def test_a_parted_pair_is_told_and_so_is_what_joins_it_all_the_same(running):
 
 
 def test_ids_that_nobody_named(running):
-    send(running, ORIGINAL.identify("U1", A1))
+    running.send(ORIGINAL.identify("U1", A1))
     found = explain(running, "U1", "nobody")
     assert not found["connected"] and found["refusals"] == []
     assert [one["known"] for one in found["ids"]] == [True, False]
@@ -110,7 +97,7 @@ def test_ids_that_nobody_named(running):
 
 def test_a_simplified_device_that_belongs_to_another(running):
     running.project = SIMPLIFIED
-    send(running, SIMPLIFIED.event("Clicked", "", **{"$device_id": "d", "$user_id": "U1"}))
+    running.send(SIMPLIFIED.event("Clicked", "", **{"$device_id": "d", "$user_id": "U1"}))
     assert explain(running, "$device:d", "U1")["path"][0]["verb"] == "device"
     found = explain(running, "$device:d", "U2")
     assert [(one["verb"], one["failure_reason"]) for one in found["would"]] == [
@@ -119,7 +106,7 @@ def test_a_simplified_device_that_belongs_to_another(running):
 
 def test_a_legacy_alias(running):
     running.project = LEGACY
-    send(running, LEGACY.alias("x", "U1"), LEGACY.alias("x", "U2"))
+    running.send(LEGACY.alias("x", "U1"), LEGACY.alias("x", "U2"))
     assert steps(explain(running, "x", "U1")) == [(1, "$create_alias", "x", "U1")]
     assert [one["failure_reason"] for one in explain(running, "x", "U2")["refusals"]] == ["errAliasAlreadyExists"]
 
@@ -137,7 +124,7 @@ def test_bad_requests(running, query, says):
 def test_the_command_draws_a_tree(server, data):
     running = server(data=data)
     project = running.project
-    send(running, project.identify("U1", A1), project.identify("U1", A2), project.identify("U2", A1))
+    running.send(project.identify("U1", A1), project.identify("U1", A2), project.identify("U2", A1))
     lines = command("explain", A1, A2, "--data", data).splitlines()
     assert [lines[0], lines[1], lines[3], lines[5]] == ["one: U1", A1, "   U1", f"      {A2}"]
     assert lines[2].startswith("└─ $identify of · link 1 · ") and lines[2].endswith(" · /track, token")

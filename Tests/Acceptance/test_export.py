@@ -12,12 +12,6 @@ DAY_START = 1_600_041_600  # 2020-09-14T00:00:00Z
 DAY = 86_400
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def running(request, server, data):
-    data = data if request.param == "sqlite" else None
-    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
-
-
 def by_event(rows):
     found = {row["event"]: row["properties"] for row in rows}
     assert len(found) == len(rows)

@@ -9,21 +9,14 @@ import threading
 import urllib.parse
 
 import pytest
-from conftest import FIXTURE, ORIGINAL, Project, basic, command, new_anonymous_id, run_command, wait_until
+from conftest import (
+    FIXTURE, LEGACY, ORIGINAL, SIMPLIFIED, Project, basic, command, new_anonymous_id, run_command, wait_until)
 
-SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
-LEGACY = Project(1003, "0000000000000000000000000000cccc", "5ec0000000000000000000000000cccc")
 OWNER = ("ci.111111.mp-service-account", "sa-secret-1")
 ANALYST = ("ro.222222.mp-service-account", "sa-secret-2")
 NOBODY = ("other.333333.mp-service-account", "sa-secret-3")
 DEVICE, OTHER = "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e", "6f1f8a3e-0000-4000-8000-000000000001"
 TIME = 1_600_041_600
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def running(request, server, data):
-    data = data if request.param == "sqlite" else None
-    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
 
 
 def ask(server, records, project=ORIGINAL, headers=None, query=None, credential=None, **options):

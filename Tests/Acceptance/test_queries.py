@@ -16,12 +16,6 @@ READER = ("ro.222222.mp-service-account", "sa-secret-2")
 NOBODY = ("other.333333.mp-service-account", "sa-secret-3")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def running(request, server, data):
-    data = data if request.param == "sqlite" else None
-    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
-
-
 def engage(server, *updates, project=ORIGINAL):
     """Sends profile updates: pairs of an id and the operators."""
     records = [{"$token": project.token, "$distinct_id": distinct_id, **verbs} for distinct_id, verbs in updates]

@@ -4,9 +4,7 @@ import time
 
 import pytest
 
-from conftest import FIXTURE, ORIGINAL, Project, insert_ids
-
-SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
+from conftest import FIXTURE, ORIGINAL, SIMPLIFIED, Project, insert_ids
 
 
 def events(count, project=ORIGINAL, size=0, name="e"):

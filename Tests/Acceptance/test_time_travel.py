@@ -5,23 +5,9 @@ import json
 import random
 import time
 
-import pytest
-from conftest import FIXTURE, ORIGINAL, Project, basic, clusters_of_mappings, json_lines, new_anonymous_id, run_command
+from conftest import ORIGINAL, SIMPLIFIED, basic, clusters_of_mappings, json_lines, new_anonymous_id, run_command
 
-SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
 A1, A2, A3 = (f"aaaaaaaa-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def running(request, server, data):
-    data = data if request.param == "sqlite" else None
-    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
-
-
-def send(server, *records):
-    for record in records:
-        answer = server.import_([record]) if record["event"] == "$merge" else server.track([record])
-        assert answer.status == 200, answer
 
 
 def unmerge(server, **fields):
@@ -48,11 +34,11 @@ def exported(server, **query):
 
 
 def test_each_sequence_is_what_it_was(running):
-    send(
-        running, *[ORIGINAL.event("Clicked", sender) for sender in ("U1", "U2", A1, A2)], ORIGINAL.identify("U1", A1),
+    running.send(
+        *[ORIGINAL.event("Clicked", sender) for sender in ("U1", "U2", A1, A2)], ORIGINAL.identify("U1", A1),
         ORIGINAL.identify("U2", A2), ORIGINAL.merge(A2, A1))
     assert unmerge(running, link=1).status == 200
-    send(running, ORIGINAL.identify("U1", A3))
+    running.send(ORIGINAL.identify("U1", A3))
     assert restore(running, 4).status == 200
     expected = {
         0: set(), 1: {frozenset(["U1", A1])}, 2: {frozenset(["U1", A1]), frozenset(["U2", A2])},
@@ -91,7 +77,7 @@ def test_a_time_names_the_last_sequence_before_it(server, data):
         time.sleep(0.05)
         moments.append(datetime.datetime.now(datetime.timezone.utc))
         time.sleep(0.05)
-        send(running, project.identify("U1", f"aaaaaaaa-0000-4000-8000-00000000000{number}"))
+        running.send(project.identify("U1", f"aaaaaaaa-0000-4000-8000-00000000000{number}"))
     time.sleep(0.05)
     moments.append(datetime.datetime.now(datetime.timezone.utc))
     time.sleep(0.05)
@@ -125,9 +111,9 @@ def test_random_histories_keep_their_past(running):
         elif kind == 2 and unmerges:
             restore(running, randomness.choice(unmerges))
         elif kind == 3:
-            send(running, ORIGINAL.merge(user, randomness.choice(users + devices)))
+            running.send(ORIGINAL.merge(user, randomness.choice(users + devices)))
         else:
-            send(running, ORIGINAL.identify(user, device))
+            running.send(ORIGINAL.identify(user, device))
         answer = running.read("/identity/resolve", distinct_id=users + devices).json
         told[answer["sequence"]] = answer["results"]
     assert len(told) > 60 and unmerges
@@ -138,7 +124,7 @@ def test_random_histories_keep_their_past(running):
 
 def test_what_is_no_moment(server, data):
     running = server(data=data)
-    send(running, running.project.identify("U1", A1))
+    running.send(running.project.identify("U1", A1))
     paths = {
         "/identity/resolve": {"distinct_id": "U1"}, "/identity/cluster": {"distinct_id": "U1"},
         "/identity/explain": {"from": "U1", "to": A1}, "/identity/mappings": {},
@@ -158,7 +144,7 @@ def test_what_is_no_moment(server, data):
 
 
 def test_a_mapping_of_the_past_as_csv_and_its_since(running):
-    send(running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2), ORIGINAL.merge("U1", "U2"))
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2), ORIGINAL.merge("U1", "U2"))
     text = running.read("/identity/mappings", format="csv", as_of=2).text
     assert text == f"distinct_id,canonical_id,since\r\nU1,U1,1\r\n{A1},U1,1\r\nU2,U2,\r\n{A2},U2,\r\n"
     assert [line["since"] for line in json_lines(running.read("/identity/mappings", as_of=1).text)] == [1, 1]
@@ -167,8 +153,8 @@ def test_a_mapping_of_the_past_as_csv_and_its_since(running):
 
 def test_a_simplified_past(running):
     running.project = SIMPLIFIED
-    send(running, SIMPLIFIED.event("Clicked", "", **{"$device_id": "d", "$user_id": "U1"}))
+    running.send(SIMPLIFIED.event("Clicked", "", **{"$device_id": "d", "$user_id": "U1"}))
     assert unmerge(running, link=1).status == 200
-    send(running, SIMPLIFIED.event("Clicked", "", **{"$device_id": "d", "$user_id": "U2"}))
+    running.send(SIMPLIFIED.event("Clicked", "", **{"$device_id": "d", "$user_id": "U2"}))
     assert [running.resolve("$device:d", as_of=sequence)[0] for sequence in range(4)] == [
         "$device:d", "U1", "$device:d", "U2"]

@@ -5,17 +5,9 @@ import random
 import threading
 
 import pytest
-from conftest import FIXTURE, ORIGINAL, Project, basic, command, new_anonymous_id, run_command
+from conftest import LEGACY, ORIGINAL, SIMPLIFIED, basic, command, new_anonymous_id, run_command
 
-SIMPLIFIED = Project(1002, "0000000000000000000000000000bbbb", "5ec0000000000000000000000000bbbb")
-LEGACY = Project(1003, "0000000000000000000000000000cccc", "5ec0000000000000000000000000cccc")
 A1, A2, A3 = (f"aaaaaaaa-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def running(request, server, data):
-    data = data if request.param == "sqlite" else None
-    return server("--sandbox", "--config", FIXTURE, data=data, project=ORIGINAL)
 
 
 def post(server, path, body, project=ORIGINAL, headers=None):
@@ -36,19 +28,12 @@ def restore(server, sequence, **fields):
     return answer.json
 
 
-def send(server, *records):
-    """Sends verbs; $merge goes through /import."""
-    for record in records:
-        answer = server.import_([record]) if record["event"] == "$merge" else server.track([record])
-        assert answer.status == 200, answer
-
-
 def last(server):
     return server.log()[-1]
 
 
 def test_one_link_is_taken_back_and_later_links_stay(running):
-    send(running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2), ORIGINAL.merge("U1", "U2"))
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2), ORIGINAL.merge("U1", "U2"))
     for number, sender in enumerate(["U1", A1, A2, "U2"]):
         running.track([ORIGINAL.event("Clicked", sender, time=1_700_000_000 + number)])
     before = running.read("/identity/log").text
@@ -77,7 +62,7 @@ def test_one_link_is_taken_back_and_later_links_stay(running):
 
 
 def test_what_other_links_keep_together_stays_and_is_named(running):
-    send(running, ORIGINAL.identify("U1", A1), ORIGINAL.alias("x", A1), ORIGINAL.merge("x", "U1"))
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.alias("x", A1), ORIGINAL.merge("x", "U1"))
     done = unmerge(running, link=1)
     assert done["stay_together"] == [[A1, "U1"]] and done["blocked"] == [] and len(done["after"]) == 1
     assert running.cluster("U1") == {"U1", A1, "x"}
@@ -89,7 +74,7 @@ def test_what_other_links_keep_together_stays_and_is_named(running):
 
 
 def test_a_parted_pair_is_not_joined_again_by_an_sdk(running):
-    send(running, ORIGINAL.identify("U1", A1))
+    running.send(ORIGINAL.identify("U1", A1))
     unmerge(running, link=1)
     assert running.track([ORIGINAL.identify("U1", A1)]).text == "1"
     assert running.track([ORIGINAL.alias("U1", A1)]).text == "1"
@@ -98,26 +83,26 @@ def test_a_parted_pair_is_not_joined_again_by_an_sdk(running):
     assert failed.count("errLinkRevoked") == 2
     assert running.clusters() == set()
     # Another user may have the device.
-    send(running, ORIGINAL.identify("U2", A1))
+    running.send(ORIGINAL.identify("U2", A1))
     assert running.clusters() == {frozenset(["U2", A1])}
     # $merge is sent on purpose: it joins, and lifts the block.
-    send(running, ORIGINAL.merge("U1", A1))
+    running.send(ORIGINAL.merge("U1", A1))
     assert running.read("/identity/blocks").json == {"blocks": [], "next": None}
     assert running.cluster("U1") == {"U1", "U2", A1}
 
 
 def test_without_a_block_the_sdk_joins_them_again(running):
-    send(running, ORIGINAL.identify("U1", A1))
+    running.send(ORIGINAL.identify("U1", A1))
     assert unmerge(running, link=1, keep_apart="none")["blocked"] == []
-    send(running, ORIGINAL.identify("U1", A1))
+    running.send(ORIGINAL.identify("U1", A1))
     assert running.clusters() == {frozenset(["U1", A1])}
     assert unmerge(running, link=3, keepApart="none")["blocked"] == []
     assert [entry["keep_apart"] for entry in running.log(verb="unmerge")] == ["none", "none"]
 
 
 def test_every_link_of_an_id(running):
-    send(
-        running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2), ORIGINAL.alias("x", A2),
+    running.send(
+        ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2), ORIGINAL.alias("x", A2),
         ORIGINAL.merge("U1", "U3"))
     done = unmerge(running, distinct_id="U1")
     assert [link["sequence"] for link in done["links"]] == [1, 2, 4]
@@ -129,9 +114,9 @@ def test_every_link_of_an_id(running):
 
 
 def test_a_restore_undoes_an_unmerge_once(running):
-    send(running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2))
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2))
     done = unmerge(running, link=2)
-    send(running, ORIGINAL.identify("U2", A3))
+    running.send(ORIGINAL.identify("U2", A3))
     assert restore(running, done["sequence"], preview=True)["preview"]
     shown = restore(running, done["sequence"])
     assert shown["moved"] == [{"distinct_id": A2, "from": A2, "to": "U1", "events": 0}]
@@ -148,7 +133,7 @@ def test_a_restore_undoes_an_unmerge_once(running):
 def test_a_block_can_be_listed_and_lifted(running):
     ids = [f"bbbbbbbb-0000-4000-8000-{number:012d}" for number in range(5)]
     for number, device in enumerate(ids):
-        send(running, ORIGINAL.identify("U", device))
+        running.send(ORIGINAL.identify("U", device))
         unmerge(running, link=2 * number + 1)
     found, after = [], {}
     while True:
@@ -167,7 +152,7 @@ def test_a_block_can_be_listed_and_lifted(running):
     assert running.request(
         "DELETE", "/identity/blocks", headers=credential, query={"distinct_id": [ids[1], "U"]}).status == 404
     assert len(running.read("/identity/blocks").json["blocks"]) == 3
-    send(running, ORIGINAL.identify("U", ids[0]), ORIGINAL.identify("U", ids[2]))
+    running.send(ORIGINAL.identify("U", ids[0]), ORIGINAL.identify("U", ids[2]))
     assert running.clusters() == {frozenset(["U", ids[0]])}
     assert [entry["verb"] for entry in running.log(distinct_id=ids[0])] == ["$identify", "unmerge", "unblock", "$identify"]
 
@@ -184,7 +169,7 @@ def test_profiles_go_home_with_their_ids(running):
 
     engage("U1", **{"$set": {"name": "Ada"}})
     engage(A1, **{"$set": {"city": "Paris"}})
-    send(running, ORIGINAL.identify("U1", A1))
+    running.send(ORIGINAL.identify("U1", A1))
     engage(A1, **{"$add": {"visits": 2}})
     assert profile(A1) == {"U1": {"name": "Ada", "visits": 2}}
     unmerge(running, link=1)
@@ -201,14 +186,14 @@ def test_a_simplified_device_goes_free(running):
         return SIMPLIFIED.event(
             "Clicked", "", **{"$device_id": device, "$user_id": user, "time": 1_700_000_000 + number})
 
-    send(running, event("U1", "d", 1))
+    running.send(event("U1", "d", 1))
     done = post(running, "/identity/unmerge", {"link": 1}, SIMPLIFIED)
     assert done.status == 200 and done.json["blocked"] == [["U1", "$device:d"]], done
-    send(running, event("U1", "d", 2))
+    running.send(event("U1", "d", 2))
     assert running.clusters() == set()
     reasons = {row["properties"]["time"]: row["properties"].get("$identity_failure_reason") for row in running.export()}
     assert reasons == {1_700_000_001: None, 1_700_000_002: "errLinkRevoked"}
-    send(running, event("U2", "d", 3))
+    running.send(event("U2", "d", 3))
     assert running.clusters() == {frozenset(["U2", "$device:d"])}
     taken = post(running, "/identity/restore", {"unmerge": 2}, SIMPLIFIED)
     assert taken.status == 409 and "$device:d" in taken.json["error"]
@@ -237,7 +222,7 @@ def test_a_simplified_device_goes_free(running):
     (b"\xff", 400, "must be a JSON object"),
 ])
 def test_bad_unmerges_say_what_is_wrong(running, body, status, says):
-    send(running, ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A1))
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A1))
     unmerge(running, link=1, keep_apart="none")
     answer = post(running, "/identity/unmerge", body)
     assert answer.status == status and says in answer.json["error"], answer
@@ -245,7 +230,7 @@ def test_bad_unmerges_say_what_is_wrong(running, body, status, says):
 
 
 def test_a_link_is_taken_back_once(running):
-    send(running, ORIGINAL.identify("U1", A1))
+    running.send(ORIGINAL.identify("U1", A1))
     unmerge(running, link=1)
     again = post(running, "/identity/unmerge", {"link": 1})
     assert again.status == 409 and "by the unmerge 2" in again.json["error"]
@@ -254,7 +239,7 @@ def test_a_link_is_taken_back_once(running):
 def test_of_two_at_once_one_wins(running):
     for round in range(10):
         device = new_anonymous_id(random.Random(round))
-        send(running, ORIGINAL.identify("U", device))
+        running.send(ORIGINAL.identify("U", device))
         link = last(running)["sequence"]
         found = []
         threads = [
@@ -275,7 +260,7 @@ def test_legacy_projects_have_no_way_back(running):
 
 
 def test_who_may(running):
-    send(running, ORIGINAL.identify("U1", A1))
+    running.send(ORIGINAL.identify("U1", A1))
     query = f"?project_id={ORIGINAL.number}"
     reader = basic("ro.222222.mp-service-account", "sa-secret-2")
     owner = basic("ci.111111.mp-service-account", "sa-secret-1")
@@ -297,7 +282,7 @@ def test_who_may(running):
 def test_by_command_beside_a_running_server(server, data):
     running = server(data=data)
     project = running.project
-    send(running, project.identify("U1", A1), project.identify("U1", A2))
+    running.send(project.identify("U1", A1), project.identify("U1", A2))
     explained = command("explain", A1, A2, "--data", data)
     assert "link 1" in explained and "link 2" in explained and explained.startswith("one: U1\n")
     shown = command("unmerge", "--link", 1, "--preview", "--data", data)
@@ -322,7 +307,7 @@ def test_by_command_beside_a_running_server(server, data):
 def test_it_survives_a_crash(server, data):
     running = server(data=data)
     project = running.project
-    send(running, project.identify("U1", A1), project.identify("U1", A2))
+    running.send(project.identify("U1", A1), project.identify("U1", A2))
     done = post(running, "/identity/unmerge", {"link": 1}, project)
     assert done.status == 200
     running.kill()
@@ -342,7 +327,7 @@ def test_it_touches_its_own_cluster_only(server, data):
     records = [project.identify(f"V{number}", new_anonymous_id(randomness)) for number in range(3000)]
     for start in range(0, len(records), 1000):
         running.track(records[start:start + 1000])
-    send(running, project.identify("U1", A1), project.identify("U1", A2))
+    running.send(project.identify("U1", A1), project.identify("U1", A2))
     mappings = set(running.read("/identity/mappings").text.split("\n"))
     link = last(running)["sequence"]
     done = post(running, "/identity/unmerge", {"link": link}, project).json
