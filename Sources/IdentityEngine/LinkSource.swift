@@ -41,17 +41,10 @@ extension LinkSource {
             }
             return PastCluster(members)
         }
-        var seen: Set<NodeKey> = [node.key]
-        var queue = [node]
-        while let current = queue.popLast() {
-            var member = current.withoutLinks
-            for link in try links(of: current.key, activeAsOf: sequence) {
-                member.take(link, isPrimary: link.to == current.key)
-                let other = link.to == current.key ? link.from : link.to
-                guard seen.insert(other).inserted, let node = try self.node(other) else { continue }
-                queue.append(node)
-            }
+        var clusters = PastClusters(of: [node.key], asOf: sequence)
+        _ = try clusters.step(in: self) { member in
             members.append(member)
+            return true
         }
         return PastCluster(members)
     }

@@ -7,12 +7,7 @@ package struct PastClusters: Sendable {
     private var place = 0
     private var queue: [NodeKey] = []
     private var clusterByKey: [NodeKey: Int] = [:]
-    private var best: [Candidate?] = []
-
-    private struct Candidate {
-        let rank: Int64
-        let node: Node
-    }
+    private var best: [Node?] = []
 
     /// - Parameters:
     ///   - beginnings: nodes, whose whole clusters are looked for.
@@ -29,13 +24,13 @@ package struct PastClusters: Sendable {
     package func number(of key: NodeKey) -> Int? { clusterByKey[key] }
 
     /// The member that stood for a member's cluster, once all of it was found.
-    package func canonicalNode(of key: NodeKey) -> Node? { clusterByKey[key].flatMap { best[$0]?.node } }
+    package func canonicalNode(of key: NodeKey) -> Node? { clusterByKey[key].flatMap { best[$0] } }
 
     /// Looks at more nodes.
     ///
     /// - Parameters:
     ///   - source: where nodes and links are, the same state of the project or a later one at every call.
-    ///   - found: called with each member; false ends the call.
+    ///   - found: called with each member, its order and roles as of the sequence; false ends the call.
     /// - Returns: whether all members were found.
     /// - Throws: what the source throws.
     package mutating func step<Source: LinkSource>(
@@ -52,12 +47,13 @@ package struct PastClusters: Sendable {
             let key = queue.removeLast()
             // What a deletion took has no links either.
             guard let node = try source.node(key) else { continue }
-            try look(at: node, in: source)
-            if !found(node) { return false }
+            if !found(try look(at: node, in: source)) { return false }
         }
     }
 
-    private mutating func look<Source: LinkSource>(at node: Node, in source: Source) throws(Source.Failure) {
+    private mutating func look<Source: LinkSource>(
+        at node: Node, in source: Source
+    ) throws(Source.Failure) -> Node {
         let cluster = best.count - 1
         var member = node.withoutLinks
         for link in try source.links(of: node.key, activeAsOf: sequence) {
@@ -68,8 +64,8 @@ package struct PastClusters: Sendable {
                 queue.append(other)
             }
         }
-        let rank = member.rank
-        if let leader = best[cluster], (leader.rank, leader.node.key) <= (rank, node.key) { return }
-        best[cluster] = Candidate(rank: rank, node: node)
+        if let leader = best[cluster], (leader.rank, leader.key) <= (member.rank, member.key) { return member }
+        best[cluster] = member
+        return member
     }
 }
