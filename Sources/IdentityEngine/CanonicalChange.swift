@@ -14,14 +14,16 @@ package struct CanonicalChange: Hashable, Sendable {
     /// What changed for clusters that are one from a link on; nil where nothing did.
     ///
     /// - Parameters:
-    ///   - roots: the clusters' roots as they were before the link.
+    ///   - first: a cluster as it was before the link.
+    ///   - second: the other; nil where the link joined none.
     ///   - canonical: who stands for them from then on.
-    init?(of roots: [Node], to canonical: NodeKey) {
-        pieces = roots.filter { $0.canonical != canonical }.map {
-            RingPiece(root: $0.key, first: $0.next, former: $0.canonical)
-        }
-        self.canonical = canonical
+    init?(of first: RingPiece, _ second: RingPiece? = nil, to canonical: NodeKey) {
+        var pieces: [RingPiece] = []
+        if first.former != canonical { pieces.append(first) }
+        if let second, second.former != canonical { pieces.append(second) }
         if pieces.isEmpty { return nil }
+        self.canonical = canonical
+        self.pieces = pieces
     }
 }
 
@@ -43,4 +45,6 @@ package struct RingPiece: Hashable, Sendable {
         self.first = first
         self.former = former
     }
+    /// A whole cluster.
+    init(ofRoot root: Node) { self.init(root: root.key, first: root.next, former: root.canonical) }
 }

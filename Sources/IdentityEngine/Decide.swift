@@ -176,12 +176,12 @@ extension IdentityIndex {
     mutating func keepTogether(_ event: IdentityEvent, _ pair: Pair, _ moment: Moment) -> Decision {
         let size = Int(node(at: pair.primaryRoot).size)
         guard !hasActiveLink(statement(event, pair)) else { return Decision(.unchanged, clusterSize: size) }
-        let root = node(at: pair.primaryRoot)
+        let former = RingPiece(ofRoot: node(at: pair.primaryRoot))
         let link = makeLink(event, pair, moment)
         improveCanonical(of: pair.primaryRoot, with: pair.primary, moment)
         improveCanonical(of: pair.secondaryRoot, with: pair.secondary, moment)
         change(pair.primaryRoot) { $0.linkedSequence = moment.sequence }
-        let changed = CanonicalChange(of: [root], to: node(at: pair.primaryRoot).canonical)
+        let changed = CanonicalChange(of: former, to: node(at: pair.primaryRoot).canonical)
         return Decision(.unchanged, link: link, change: changed, clusterSize: size)
     }
 
@@ -202,7 +202,8 @@ extension IdentityIndex {
         let primaryIsGreater = node(at: pair.primaryRoot).size >= node(at: pair.secondaryRoot).size
         let winner = primaryIsGreater ? pair.primaryRoot : pair.secondaryRoot
         let loser = primaryIsGreater ? pair.secondaryRoot : pair.primaryRoot
-        let roots = [node(at: pair.primaryRoot), node(at: pair.secondaryRoot)]
+        let formerPrimary = RingPiece(ofRoot: node(at: pair.primaryRoot))
+        let formerSecondary = RingPiece(ofRoot: node(at: pair.secondaryRoot))
         let link = makeLink(event, pair, moment)
         improveCanonical(of: pair.primaryRoot, with: pair.primary, moment)
         improveCanonical(of: pair.secondaryRoot, with: pair.secondary, moment)
@@ -227,7 +228,7 @@ extension IdentityIndex {
                 $0.canonicalSince = moment.sequence
             }
         }
-        let changed = CanonicalChange(of: roots, to: node(at: winner).canonical)
+        let changed = CanonicalChange(of: formerPrimary, formerSecondary, to: node(at: winner).canonical)
         return Decision(.merged, link: link, change: changed, clusterSize: Int(won.size + lost.size))
     }
 
