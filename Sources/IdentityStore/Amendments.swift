@@ -119,27 +119,54 @@ package struct MovedID: Hashable, Sendable {
     }
 }
 
-extension StoreSnapshot {
-    /// The most events of one id that are counted for an amendment, and of all its ids.
-    private static var countLimits: (id: Int, total: Int) { (10_000, 100_000) }
-
-    /// How many events moved with each id.
+extension Store {
+    /// Amends a project, or only plans what that would do.
     ///
     /// - Parameters:
-    ///   - moved: the ids.
+    ///   - request: what is asked for.
     ///   - project: the project.
+    ///   - origin: who asks.
+    ///   - nowMilliseconds: the time that the entry gets, unless the entry before it is later.
+    ///   - isPreview: whether nothing is to be changed.
+    /// - Returns: what was done or would be, or why nothing was.
+    /// - Throws: `StoreError`; nothing is changed then.
+    package func amend(
+        _ request: AmendmentRequest, in project: ProjectRecord, origin: EventBatch.Origin, nowMilliseconds: Int64,
+        isPreview: Bool
+    ) async throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> {
+        guard isPreview else {
+            return try await amend(
+                request, in: project.id, by: project.rules, origin: origin, nowMilliseconds: nowMilliseconds)
+        }
+        return try await read { (snapshot) throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> in
+            try snapshot.plan(
+                request, in: project.id, system: project.rules.system, origin: origin,
+                nowMilliseconds: nowMilliseconds
+            ).map(\.report)
+        }
+    }
+
+    /// How many events move with each of an amendment's ids.
+    ///
+    /// - Parameters:
+    ///   - report: what was done, or would be.
+    ///   - project: the project.
+    ///   - limit: the most ids that are looked at.
     /// - Returns: the count by id, at most 10,000 each; without the ids after the first 100,000 events.
     /// - Throws: `StoreError`.
     package func eventCounts(
-        of moved: some Sequence<MovedID>, in project: ProjectID
-    ) throws(StoreError) -> [DistinctID: Int] {
-        var counts: [DistinctID: Int] = [:]
-        var total = 0
-        for one in moved where total < Self.countLimits.total {
-            let count = try eventCount(filedUnder: one.id, in: project, limit: Self.countLimits.id)
-            counts[one.id] = count
-            total += count
+        of report: AmendmentReport, in project: ProjectID, limit: Int
+    ) async throws(StoreError) -> [DistinctID: Int] {
+        let moved = report.moved.prefix(limit)
+        return try await read { (snapshot) throws(StoreError) -> [DistinctID: Int] in
+            var counts: [DistinctID: Int] = [:]
+            var total = 0
+            for one in moved where total < 100_000 {
+                let count = try snapshot.eventCount(filedUnder: one.id, in: project, limit: 10_000)
+                counts[one.id] = count
+                total += count
+            }
+            return counts
         }
-        return counts
     }
 }

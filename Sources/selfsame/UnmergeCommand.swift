@@ -148,31 +148,15 @@ enum AmendmentConsole {
     ) async throws {
         let directory = try options.open()
         let project = try await directory.project(named.project)
-        let (now, origin) = (
-            ServerClock().nowMilliseconds, EventBatch.Origin(endpoint: endpoint, principal: "command")
-        )
-        let result: Result<AmendmentReport, AmendmentRefusal>
-        if isPreview {
-            result = try await directory.store.read {
-                (snapshot: any StoreSnapshot) throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> in
-                try snapshot.plan(
-                    request, in: project.id, system: project.rules.system, origin: origin, nowMilliseconds: now
-                ).map(\.report)
-            }
-        } else {
-            result = try await directory.store.amend(
-                request, in: project.id, by: project.rules, origin: origin, nowMilliseconds: now)
-        }
+        let result = try await directory.store.amend(
+            request, in: project, origin: EventBatch.Origin(endpoint: endpoint, principal: "command"),
+            nowMilliseconds: ServerClock().nowMilliseconds, isPreview: isPreview)
         switch result {
         case .failure(let refusal):
             try await directory.store.close()
             throw ConfigurationError(refusal.description)
         case .success(let report):
-            let moved = report.moved.prefix(listLimit)
-            let counts = try await directory.store.read {
-                (snapshot: any StoreSnapshot) throws(StoreError) -> [DistinctID: Int] in
-                try snapshot.eventCounts(of: moved, in: project.id)
-            }
+            let counts = try await directory.store.eventCounts(of: report, in: project.id, limit: listLimit)
             try await directory.store.close()
             write(report, counts, isPreview: isPreview)
         }

@@ -87,27 +87,13 @@ struct AmendmentRoutes: Sendable {
                     + "a preview is open to every role")
         }
         let origin = EventBatch.Origin(endpoint: endpoint, principal: access.principal)
-        let (rules, now) = (access.project.rules, clock.nowMilliseconds)
-        let result: Result<AmendmentReport, AmendmentRefusal>
-        if isPreview {
-            result = try await store.read {
-                (snapshot: any StoreSnapshot) throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> in
-                try snapshot.plan(
-                    request, in: access.project.id, system: rules.system, origin: origin, nowMilliseconds: now
-                ).map(\.report)
-            }
-        } else {
-            result = try await store.amend(
-                request, in: access.project.id, by: rules, origin: origin, nowMilliseconds: now)
-        }
+        let result = try await store.amend(
+            request, in: access.project, origin: origin, nowMilliseconds: clock.nowMilliseconds, isPreview: isPreview)
         switch result {
         case .success(let report):
             if !isPreview { signal.advance(to: [access.project.id: report.entry.sequence]) }
-            let moved = Array(report.moved.prefix(AmendmentText.listLimit))
-            let counts = try await store.read {
-                (snapshot: any StoreSnapshot) throws(StoreError) -> [DistinctID: Int] in
-                try snapshot.eventCounts(of: moved, in: access.project.id)
-            }
+            let counts = try await store.eventCounts(
+                of: report, in: access.project.id, limit: AmendmentText.listLimit)
             return Answer.json(AmendmentText.json(report, eventCounts: counts, isPreview: isPreview))
         case .failure(let refusal): throw QueryFault(status: refusal.status, message: refusal.description)
         }
