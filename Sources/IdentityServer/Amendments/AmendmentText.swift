@@ -58,10 +58,7 @@ enum AmendmentText {
 
     private static func write(_ link: AmendmentReport.NamedLink, to json: inout JSONBuilder) {
         json.object { json in
-            json.field("sequence", link.link.sequence)
-            json.field("verb", link.link.verb.name)
-            json.field("from", link.from)
-            json.field("to", link.to)
+            LogRecordText.write(link.link, from: link.from, to: link.to, to: &json)
             json.field("together", link.isTogether)
         }
     }

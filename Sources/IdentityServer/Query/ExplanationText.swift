@@ -50,10 +50,7 @@ enum ExplanationText {
 
     private static func write(_ step: Explanation.Step, to json: inout JSONBuilder) {
         json.object { json in
-            json.field("sequence", step.link.sequence)
-            json.field("verb", step.link.verb.name)
-            json.field("from", step.from)
-            json.field("to", step.to)
+            LogRecordText.write(step.link, from: step.from, to: step.to, to: &json)
             json.optional("time", step.entry.map { Timestamp.text(milliseconds: $0.timeMilliseconds) })
             if let entry = step.entry { LogRecordText.writeSource(entry.origin, to: &json) }
         }

@@ -36,6 +36,14 @@ enum LogRecordText {
         }
     }
 
+    /// What a link is told by everywhere: its sequence, its verb and its two ends, as fields of the object begun.
+    static func write(_ link: Link, from: DistinctID, to: DistinctID, to json: inout JSONBuilder) {
+        json.field("sequence", link.sequence)
+        json.field("verb", link.verb.name)
+        json.field("from", from)
+        json.field("to", to)
+    }
+
     /// `"source":{"endpoint","principal"}`: through which door an operation came, and who sent it.
     static func writeSource(_ origin: EventBatch.Origin, to json: inout JSONBuilder) {
         json.object("source") { json in
