@@ -35,9 +35,7 @@ package struct IdentityIndex: Sendable {
     }
 
     /// Puts in a pair that an unmerge parted and that `$identify` and `$create_alias` may not join again (P 7.2-3b).
-    package mutating func admit(blockedPair a: NodeKey, _ b: NodeKey) {
-        blockedPairs.insert(NodePair(a, b))
-    }
+    package mutating func admit(blockedPair pair: NodePair) { blockedPairs.insert(pair) }
 
     package func node(for id: DistinctID) -> Node? { slotByID[id].map { nodes[$0] } }
 

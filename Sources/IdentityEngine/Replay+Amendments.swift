@@ -64,7 +64,7 @@ extension Replay {
             let pair = NodePair(link.from, link.to)
             blocks[pair] = sequence
             lifted[pair] = nil
-            index.admit(blockedPair: pair.low, pair.high)
+            index.admit(blockedPair: pair)
             if frayed.contains(pair.low) || frayed.contains(pair.high) {
                 uncertainBlocks.insert(pair)
             } else {

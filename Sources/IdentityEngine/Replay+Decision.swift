@@ -21,7 +21,7 @@ extension Replay {
         if keys.count == 2, keys[0] != keys[1] {
             let statement = LinkStatement(verb: entry.event.verb, from: keys[0], to: keys[1])
             if index.hasActiveLink(statement) { part.admit(activeLink: statement) }
-            if index.isBlocked(keys[0], keys[1]) { part.admit(blockedPair: keys[0], keys[1]) }
+            if index.isBlocked(keys[0], keys[1]) { part.admit(blockedPair: NodePair(keys[0], keys[1])) }
         }
         return part.decide(
             entry.event, by: rules, sequence: entry.sequence, timeMilliseconds: entry.timeMilliseconds)

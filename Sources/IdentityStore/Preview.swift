@@ -172,7 +172,7 @@ extension Preview {
         }
         let pair = NodePair(primary, secondary)
         if examinedPairs.insert(pair).inserted, try snapshot.block(of: pair, in: project) != nil {
-            plan.projects[0].index.admit(blockedPair: primary, secondary)
+            plan.projects[0].index.admit(blockedPair: NodePair(primary, secondary))
         }
     }
 

@@ -36,7 +36,7 @@ struct History {
     /// Both ids must have a row.
     mutating func block(_ a: String, _ b: String) throws {
         let keys = try [a, b].map { try #require(index.node(for: DistinctID(named: $0))).key }
-        index.admit(blockedPair: keys[0], keys[1])
+        index.admit(blockedPair: NodePair(keys[0], keys[1]))
     }
 
     /// Every cluster as one line, its canonical id first and the others in order of their names.
@@ -176,7 +176,7 @@ extension History {
                 if !kept.contains(link.statement) { index.forget(activeLink: link.statement) }
                 guard keepsApart, !revision.areTogether(link.from, link.to) else { continue }
                 blocks[NodePair(link.from, link.to)] = lastSequence
-                index.admit(blockedPair: link.from, link.to)
+                index.admit(blockedPair: NodePair(link.from, link.to))
             }
             unmerges[lastSequence] = off
         case .restore(let unmerge):

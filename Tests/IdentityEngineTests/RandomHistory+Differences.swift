@@ -170,7 +170,7 @@ extension History {
         guard let first = index.node(for: a), let second = index.node(for: b),
             index.root(of: first.key).key != index.root(of: second.key).key
         else { return false }
-        index.admit(blockedPair: first.key, second.key)
+        index.admit(blockedPair: NodePair(first.key, second.key))
         return true
     }
 

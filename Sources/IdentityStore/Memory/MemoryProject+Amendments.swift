@@ -15,7 +15,7 @@ extension MemoryProject {
         }
         for pair in plan.blocked {
             block(pair, sequence: sequence)
-            index.admit(blockedPair: pair.low, pair.high)
+            index.admit(blockedPair: pair)
         }
         for pair in plan.lifted { index.forget(blockedPair: pair) }
         forget(blocks: plan.lifted)

@@ -84,17 +84,13 @@ struct SQLiteSnapshot: StoreSnapshot {
 
     func block(of pair: NodePair, in project: ProjectID) throws(StoreError) -> Block? {
         let statement = try PreparedStatement(cached: Statements.blockOfPair, in: db)
-        try statement.bind(1, project.rawValue)
-        try statement.bind(2, pair.low)
-        try statement.bind(3, pair.high)
+        try statement.bind(pair, of: project)
         return try statement.first { Block(pair: pair, sequence: $0.integer(0)) }
     }
 
     func blocks(in project: ProjectID, after pair: NodePair?, limit: Int) throws(StoreError) -> [Block] {
         let statement = try PreparedStatement(cached: Statements.blocksAfter, in: db)
-        try statement.bind(1, project.rawValue)
-        try statement.bind(2, pair?.low ?? 0)
-        try statement.bind(3, pair?.high ?? 0)
+        try statement.bind(pair ?? NodePair(0, 0), of: project)
         try statement.bind(4, Int64(max(limit, 0)))
         return try statement.all {
             Block(pair: NodePair($0.integer(0), $0.integer(1)), sequence: $0.integer(2))
@@ -172,6 +168,13 @@ struct SQLiteSnapshot: StoreSnapshot {
 }
 
 extension PreparedStatement {
+    /// Binds the project as the first parameter, and the pair as the next two.
+    func bind(_ pair: NodePair, of project: ProjectID) throws(StoreError) {
+        try bind(1, project.rawValue)
+        try bind(2, pair.low)
+        try bind(3, pair.high)
+    }
+
     /// The first row, and no more than that.
     func first<Value>(_ row: (PreparedStatement) throws(StoreError) -> Value) throws(StoreError) -> Value? {
         defer { reset() }

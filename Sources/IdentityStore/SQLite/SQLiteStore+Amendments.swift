@@ -41,17 +41,13 @@ struct SQLiteAmendment {
         }
         for pair in plan.blocked {
             let statement = try PreparedStatement(cached: Statements.replaceBlock, in: db)
-            try statement.bind(1, project.rawValue)
-            try statement.bind(2, pair.low)
-            try statement.bind(3, pair.high)
+            try statement.bind(pair, of: project)
             try statement.bind(4, sequence)
             try statement.run()
         }
         for pair in plan.lifted {
             let statement = try PreparedStatement(cached: Statements.deleteBlock, in: db)
-            try statement.bind(1, project.rawValue)
-            try statement.bind(2, pair.low)
-            try statement.bind(3, pair.high)
+            try statement.bind(pair, of: project)
             try statement.run()
         }
     }

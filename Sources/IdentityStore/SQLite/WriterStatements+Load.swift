@@ -25,7 +25,7 @@ extension WriterStatements {
                 let secondary = state.index.node(for: event.secondary)?.key
             else { continue }
             try admitLink(LinkStatement(verb: event.verb, from: secondary, to: primary), to: &state)
-            if hasBlocks { try admitBlock(min(primary, secondary), max(primary, secondary), to: &state) }
+            if hasBlocks { try admitBlock(of: NodePair(primary, secondary), to: &state) }
         }
         return state
     }
@@ -82,13 +82,11 @@ extension WriterStatements {
     }
 
     private func admitBlock(
-        _ low: NodeKey, _ high: NodeKey, to state: inout CommitPlan.ProjectState
+        of pair: NodePair, to state: inout CommitPlan.ProjectState
     ) throws(StoreError) {
-        try blockOfPair.bind(1, state.id.rawValue)
-        try blockOfPair.bind(2, low)
-        try blockOfPair.bind(3, high)
+        try blockOfPair.bind(pair, of: state.id)
         guard try blockOfPair.step() else { return }
         blockOfPair.reset()
-        state.index.admit(blockedPair: low, high)
+        state.index.admit(blockedPair: pair)
     }
 }

@@ -31,9 +31,7 @@ extension WriterStatements {
     }
 
     private func delete(_ block: NodePair, of project: ProjectID) throws(StoreError) {
-        try deleteBlock.bind(1, project.rawValue)
-        try deleteBlock.bind(2, block.low)
-        try deleteBlock.bind(3, block.high)
+        try deleteBlock.bind(block, of: project)
         try deleteBlock.run()
     }
 
