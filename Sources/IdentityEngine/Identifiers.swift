@@ -29,6 +29,10 @@ package struct DistinctID: Hashable, Comparable, Sendable, CustomStringConvertib
 
     package var description: String { String(decoding: bytes, as: UTF8.self) }
 
+    /// The id as a terminal may show it in a line: control characters are escaped, for whoever has a project's token
+    /// may send any.
+    package var line: String { description.escapingControls(except: []) }
+
     package func hash(into hasher: inout Hasher) {
         unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
     }
@@ -38,3 +42,23 @@ package struct DistinctID: Hashable, Comparable, Sendable, CustomStringConvertib
 
 /// The number of an identity row: dense, never reused, and the same for the whole life of a store.
 package typealias NodeKey = Int64
+
+extension String {
+    /// The text with `\u001b` and the like in place of control characters.
+    package func escapingControls(except kept: Set<Unicode.Scalar>) -> String {
+        func isControl(_ scalar: Unicode.Scalar) -> Bool {
+            (scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)) && !kept.contains(scalar)
+        }
+        guard unicodeScalars.contains(where: isControl) else { return self }
+        var text = ""
+        for scalar in unicodeScalars {
+            if isControl(scalar) {
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            } else {
+                text.unicodeScalars.append(scalar)
+            }
+        }
+        return text
+    }
+}

@@ -115,7 +115,8 @@ extension Node {
         return node
     }
 
-    fileprivate func forgettingLinks(after sequence: Int64) -> Node {
+    /// The row with the place and the roles that it had at a sequence.
+    package func forgettingLinks(after sequence: Int64) -> Node {
         var node = self
         if node.order >> 1 > sequence { node.order = 0 }
         if node.identifiedSequence > sequence { node.identifiedSequence = 0 }

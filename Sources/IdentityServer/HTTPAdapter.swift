@@ -150,6 +150,7 @@ package struct HTTPAdapter: HTTPResponder {
         let fields = Self.fields(stream.contentType, stream.headers)
         if isHead { return Response(status: .ok, headers: fields) }
         let logger = logger
+        if let whenGone = stream.whenGone { channel.closeFuture.whenComplete { _ in whenGone() } }
         return Response(
             status: .ok, headers: fields,
             body: ResponseBody { writer in
@@ -196,6 +197,13 @@ extension HTTPField.Name {
 extension Channel {
     /// Closes the connection after a while, unless that is cancelled: a write that waits for room ends then.
     fileprivate func closing(after time: Duration) -> Scheduled<Void> {
-        eventLoop.scheduleTask(in: TimeAmount(time)) { self.close(promise: nil) }
+        eventLoop.scheduleTask(in: TimeAmount(time)) {
+            self.close(promise: nil)
+            // A stream of HTTP/2 cannot end while its connection takes nothing: then that is closed. What a connection
+            // belongs to, and a stream's connection does, is the socket that listens.
+            guard let connection = self.parent, connection.parent != nil else { return }
+            let last = self.eventLoop.scheduleTask(in: .seconds(1)) { connection.close(promise: nil) }
+            self.closeFuture.whenComplete { _ in last.cancel() }
+        }
     }
 }

@@ -16,6 +16,8 @@ package struct StreamedReply: Sendable {
     package var place: StreamPlaces.Place?
     /// How long the client may take nothing of what is written before it is cut off; nil for as long as it likes.
     package var writeTimeout: Duration?
+    /// Called when the client is gone, perhaps after the end.
+    package var whenGone: (@Sendable () -> Void)?
 }
 
 /// A fault of a request to one of our own endpoints: the status, and what is wrong and what is allowed.

@@ -39,7 +39,7 @@ extension StoreSnapshot {
         let last = try lastSequence(of: project)
         let planner = AmendmentPlanner(
             snapshot: self, project: project, system: system, lastSequence: last,
-            timeMilliseconds: max(nowMilliseconds, try logRecord(last, in: project)?.timeMilliseconds ?? .min),
+            timeMilliseconds: max(nowMilliseconds, try leastEntryMilliseconds(of: project)),
             origin: origin)
         return try planner.plan(request)
     }

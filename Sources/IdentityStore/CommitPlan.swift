@@ -49,18 +49,18 @@ extension CommitPlan {
         package var index: IdentityIndex
         /// The last sequence of the log; 0 where it is empty.
         package var lastSequence: Int64
-        /// The time of the last entry of the log.
-        package var lastEntryMilliseconds: Int64
+        /// The earliest time that the next entry may get.
+        package var leastEntryMilliseconds: Int64
 
         /// A project as a store has it.
         package init(
-            id: ProjectID, rules: MergeRules, index: IdentityIndex, lastSequence: Int64, lastEntryMilliseconds: Int64
+            id: ProjectID, rules: MergeRules, index: IdentityIndex, lastSequence: Int64, leastEntryMilliseconds: Int64
         ) {
             self.id = id
             self.rules = rules
             self.index = index
             self.lastSequence = lastSequence
-            self.lastEntryMilliseconds = lastEntryMilliseconds
+            self.leastEntryMilliseconds = leastEntryMilliseconds
         }
     }
 
@@ -213,13 +213,13 @@ extension CommitPlan {
     ) -> (decision: Decision, entry: Entry?) {
         let rules = projects[slot].rules
         let sequence = projects[slot].lastSequence + 1
-        let time = max(nowMilliseconds, projects[slot].lastEntryMilliseconds)
+        let time = max(nowMilliseconds, projects[slot].leastEntryMilliseconds)
         projects[slot].index.nextKey = nextKey
         let decision = projects[slot].index.decide(event, by: rules, sequence: sequence, timeMilliseconds: time)
         nextKey = projects[slot].index.nextKey
         guard decision.isLogged else { return (decision, nil) }
         projects[slot].lastSequence = sequence
-        projects[slot].lastEntryMilliseconds = time
+        projects[slot].leastEntryMilliseconds = time
         let entry = LogEntry(
             sequence: sequence, timeMilliseconds: time, event: event, outcome: decision.outcome,
             hasLink: decision.link != nil, clusterSize: decision.clusterSize, maxClusterSize: rules.maxClusterSize,

@@ -11,6 +11,15 @@ package struct Explanation: Hashable, Sendable {
         package let entry: LogEntry?
     }
 
+    /// A link that was taken back, with its ends by name.
+    package struct PartedLink: Hashable, Sendable {
+        package let link: Link
+        package let from: DistinctID
+        package let to: DistinctID
+        /// The sequence of the unmerge.
+        package let revoked: Int64
+    }
+
     package let from: DistinctID
     package let to: DistinctID
     /// The project's way of joining ids.
@@ -25,7 +34,10 @@ package struct Explanation: Hashable, Sendable {
     package let refusals: [LogEntry]
     /// Where to go on where there are more refusals: the sequence of the last one.
     package let next: Int64?
-    /// The unmerge that parted them on purpose, while its block stands.
+    /// The links that unmerges took back, of the shortest chain that would join them with these; only where they are
+    /// two.
+    package let parted: [PartedLink]
+    /// The unmerge that parted them on purpose, while its block stands; not of the past.
     package let block: Block?
     /// What would join them now, and what would not; only where they are two, and not of the past.
     package let trials: [Preview.Statement]
@@ -70,7 +82,9 @@ extension StoreSnapshot {
         return Explanation(
             from: from, to: to, system: rules.system, isPast: sequence != nil, resolved: resolved, path: path,
             refusals: Array(refusals.prefix(limit)),
-            next: refusals.count > limit ? refusals[limit - 1].sequence : nil, block: block,
+            next: refusals.count > limit ? refusals[limit - 1].sequence : nil,
+            parted: path == nil ? try partedLinks(from: nodes.0, to: nodes.1, in: project, asOf: asOf) : [],
+            block: block,
             trials: isNow ? try trials(from, to, in: project, by: rules) : [])
     }
 
@@ -97,6 +111,27 @@ extension StoreSnapshot {
         return steps
     }
 
+    /// What parted two nodes, where a chain of links led from one to the other before.
+    private func partedLinks(
+        from start: Node?, to end: Node?, in project: ProjectID, asOf sequence: Int64
+    ) throws(StoreError) -> [Explanation.PartedLink] {
+        // An amendment computes every member of the clusters concerned anew.
+        guard let start, let end, start.revisedSequence > 0, end.revisedSequence > 0,
+            let chain = try EveryLink(snapshot: self, project: project)
+                .shortestChain(from: start.key, to: end.key, asOf: sequence)
+        else { return [] }
+        var parted: [Explanation.PartedLink] = []
+        for link in chain {
+            let states = try linkStates(of: link.sequence, in: project)
+            guard let revoked = states.revokedSequence(asOf: sequence) else { continue }
+            parted.append(
+                Explanation.PartedLink(
+                    link: link, from: try node(link.from, in: project)?.id ?? DistinctID([]),
+                    to: try node(link.to, in: project)?.id ?? DistinctID([]), revoked: revoked))
+        }
+        return parted
+    }
+
     /// Decides what could be said of the two, each on top of nothing but what is there.
     private func trials(
         _ from: DistinctID, _ to: DistinctID, in project: ProjectID, by rules: MergeRules
@@ -107,6 +142,22 @@ extension StoreSnapshot {
             trials.append(try preview.decide(event))
         }
         return trials
+    }
+}
+
+/// The links of a project, whether they were taken back or not.
+private struct EveryLink: LinkSource {
+    typealias Failure = StoreError
+
+    let snapshot: any StoreSnapshot
+    let project: ProjectID
+
+    func node(for id: DistinctID) throws(StoreError) -> Node? { try snapshot.node(for: id, in: project) }
+
+    func node(_ key: NodeKey) throws(StoreError) -> Node? { try snapshot.node(key, in: project) }
+
+    func links(of key: NodeKey, activeAsOf sequence: Int64) throws(StoreError) -> [Link] {
+        try snapshot.links(of: key, in: project).filter { $0.sequence <= sequence }
     }
 }
 

@@ -43,7 +43,7 @@ package struct Preview {
         self.project = project
         sequence = try snapshot.lastSequence(of: project)
         let state = CommitPlan.ProjectState(
-            id: project, rules: rules, index: IdentityIndex(), lastSequence: sequence, lastEntryMilliseconds: .min)
+            id: project, rules: rules, index: IdentityIndex(), lastSequence: sequence, leastEntryMilliseconds: .min)
         plan = CommitPlan(projects: [state], nextKey: Self.firstNewKey, nowMilliseconds: nowMilliseconds)
     }
 }

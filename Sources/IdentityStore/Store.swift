@@ -40,6 +40,12 @@ package protocol Store: Sendable {
         nowMilliseconds: Int64
     ) async throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal>
 
+    /// Sees to it that no entry of a project gets a time up to some time any more, whatever a clock says: what is then
+    /// told of that time stays true.
+    ///
+    /// - Throws: `StoreError`.
+    func settle(_ project: ProjectID, atMilliseconds time: Int64) async throws(StoreError)
+
     /// Reads committed state, the same for the whole call. Long reads belong in several calls: a snapshot that stays
     /// open keeps the log of writes from being folded in.
     ///
@@ -155,6 +161,9 @@ package protocol StoreSnapshot {
 
     /// The project's last log sequence; 0 where nothing is logged.
     func lastSequence(of project: ProjectID) throws(StoreError) -> Int64
+
+    /// The earliest time that the project's next log entry may get; `.min` where any will do.
+    func leastEntryMilliseconds(of project: ProjectID) throws(StoreError) -> Int64
 
     /// The links that have a node at either end, in order of sequence.
     func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link]

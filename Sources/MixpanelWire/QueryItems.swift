@@ -41,6 +41,9 @@ package struct QueryItems: Sendable {
         }
     }
 
+    /// Every name, decoded, in order.
+    package var names: [[UInt8]] { items.map(\.name) }
+
     /// The first value of a name, decoded.
     ///
     /// - Parameter name: The option's name.

@@ -1,3 +1,5 @@
+import IdentityEngine
+
 /// The texts that stand for nobody, so that no event may be joined by them (P 6.3).
 enum ReservedID {
     private static let nilUUID: StaticString = "00000000-0000-0000-0000-000000000000"
@@ -30,4 +32,17 @@ func isBlank(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
     // One byte settles nearly every text.
     if let first = text.first, first > 0x20, first < 0x80 { return false }
     return String(decoding: text, as: UTF8.self).unicodeScalars.allSatisfy(\.properties.isWhitespace)
+}
+
+/// What makes an id one that an identity operation can name.
+package enum MergeID {
+    /// The rule that an id breaks, as the rejection of a record that names it says it; nil for one that is in order
+    /// (P 6.3-2, 6.4).
+    package static func fault(of id: [UInt8]) -> String? {
+        if id.count > DistinctID.sizeLimitBytes { return "\(Rule.long)" }
+        return id.withUnsafeBufferPointer { bytes in
+            if isBlank(bytes) { return "\(Rule.blank)" }
+            return ReservedID.contains(bytes) ? "\(Rule.reserved)" : nil
+        }
+    }
 }

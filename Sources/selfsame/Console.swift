@@ -1,8 +1,11 @@
 import Foundation
+import IdentityEngine
 
 /// What the command writes: answers to standard output, everything else to standard error.
 enum Console {
-    static func write(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+    static func write(_ text: String) {
+        FileHandle.standardOutput.write(Data((text.escapingControls(except: ["\t", "\n"]) + "\n").utf8))
+    }
 
     static func write(bytes: [UInt8]) throws { try FileHandle.standardOutput.write(contentsOf: Data(bytes)) }
 

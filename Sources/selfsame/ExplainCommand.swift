@@ -21,6 +21,9 @@ struct ExplainCommand: AsyncParsableCommand {
     /// The most refusals that are written.
     private static let refusalLimit = 50
 
+    /// The deepest that the tree is indented.
+    private static let depthLimit = 40
+
     @Argument(help: ArgumentHelp("One id.", valueName: "id"))
     var first: String
 
@@ -47,15 +50,16 @@ struct ExplainCommand: AsyncParsableCommand {
     }
 
     private func writeTree(_ path: [Explanation.Step], _ explanation: Explanation) {
-        Console.write("one: \(explanation.resolved[0].canonicalID)")
-        Console.write("\(explanation.from)")
+        Console.write("one: \(explanation.resolved[0].canonicalID.line)")
+        Console.write(explanation.from.line)
         var current = explanation.from
         for (depth, step) in path.enumerated() {
-            let indent = String(repeating: "   ", count: depth)
+            // What is deeper stays at one depth, so that a long chain can be read, and its text grows no faster.
+            let indent = String(repeating: "   ", count: min(depth, Self.depthLimit))
             let other = step.from == current ? step.to : step.from
             let role = step.from == current ? "of" : "for"
             Console.write("\(indent)└─ \(ExplanationLine.text(of: step, role: role))")
-            Console.write("\(indent)   \(other)")
+            Console.write("\(indent)   \(other.line)")
             current = other
         }
         if let block = explanation.block {
@@ -64,16 +68,21 @@ struct ExplainCommand: AsyncParsableCommand {
     }
 
     private func writeRefusals(_ explanation: Explanation) {
-        let names = explanation.resolved.map { "\($0.canonicalID) (\($0.clusterSize))" }
+        let names = explanation.resolved.map { "\($0.canonicalID.line) (\($0.clusterSize))" }
         Console.write("two: \(names.joined(separator: ", "))")
         if let hint = explanation.hint { Console.write(hint) }
+        for parted in explanation.parted {
+            Console.write(
+                "The unmerge \(parted.revoked) took back link \(parted.link.sequence): \(parted.link.verb.name) of "
+                    + "\(parted.from.line) for \(parted.to.line)")
+        }
         for entry in explanation.refusals { Console.write(ExplanationLine.text(of: entry)) }
         if explanation.next != nil { Console.write("… and more refusals: /identity/explain shows all") }
-        for trial in explanation.trials {
+        for trial in explanation.possibleTrials {
             let description = trial.failureDescription.map { ": \($0)" } ?? ""
             Console.write(
-                "\(trial.event.verb.name) of \(trial.event.secondary) for \(trial.event.primary) now would be "
-                    + "\(trial.decision.outcome.kind.rawValue)\(description)")
+                "\(trial.event.verb.name) of \(trial.event.secondary.line) for \(trial.event.primary.line) now would "
+                    + "be \(trial.decision.outcome.kind.rawValue)\(description)")
         }
     }
 }

@@ -33,7 +33,7 @@ struct Resolve: AsyncParsableCommand {
             var lines: [String] = []
             for id in wanted {
                 let resolved = try identity.resolve(id, asOf: asOf ?? .max)
-                lines.append("\(id)\t\(resolved.canonicalID)\t\(resolved.clusterSize)")
+                lines.append("\(id.line)\t\(resolved.canonicalID.line)\t\(resolved.clusterSize)")
             }
             return lines
         }

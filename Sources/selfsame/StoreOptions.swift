@@ -27,6 +27,11 @@ struct StoreOptions: ParsableArguments {
     /// Opens the store that is there.
     func open() throws -> OpenedDirectory {
         let directory = try directory()
+        let size = try FileManager.default.attributesOfItem(atPath: directory.storePath)[.size] as? Int
+        guard size != 0 else {
+            throw ConfigurationError(
+                "\(directory.storePath) is empty; restore a backup, or let the server make it anew")
+        }
         let store = try SQLiteStore(path: directory.storePath, options: SQLiteOptions())
         return OpenedDirectory(directory: directory, store: store)
     }

@@ -125,7 +125,7 @@ struct BlocksCommand: AsyncParsableCommand {
                 for block in blocks {
                     let ids = [try identity.node(block.pair.low)?.id, try identity.node(block.pair.high)?.id]
                     lines.append(
-                        (ids.map { "\($0 ?? DistinctID([]))" } + ["\(block.sequence)"]).joined(separator: "\t"))
+                        (ids.map { ($0 ?? DistinctID([])).line } + ["\(block.sequence)"]).joined(separator: "\t"))
                 }
                 return (lines, blocks.last?.pair)
             }
@@ -168,20 +168,20 @@ enum AmendmentConsole {
             isPreview
                 ? "\(verb), a preview: nothing is changed" : "\(verb) done, as sequence \(report.entry.sequence)")
         for link in report.links.prefix(listLimit) {
-            Console.write("link    \(link.link.sequence) \(link.link.verb.name): \(link.from) -> \(link.to)")
+            Console.write("link    \(link.link.sequence) \(link.link.verb.name): \(link.from.line) -> \(link.to.line)")
         }
         for cluster in report.before.prefix(listLimit) { Console.write("before  \(text(of: cluster))") }
         for cluster in report.after.prefix(listLimit) { Console.write("after   \(text(of: cluster))") }
         for moved in report.moved.prefix(listLimit) {
             let events = counts[moved.id].map { ", \($0) events" } ?? ""
-            Console.write("moved   \(moved.id): \(moved.from) -> \(moved.to)\(events)")
+            Console.write("moved   \(moved.id.line): \(moved.from.line) -> \(moved.to.line)\(events)")
         }
         for link in report.stayingTogether.prefix(listLimit) {
-            Console.write("stay together through other links: \(link.from), \(link.to)")
+            Console.write("stay together through other links: \(link.from.line), \(link.to.line)")
         }
         let word = report.entry.amendment.verb == .unmerge ? "blocked" : "unblocked"
         for pair in report.blocks.prefix(listLimit) {
-            Console.write("\(word) \(pair.map { "\($0)" }.joined(separator: ", "))")
+            Console.write("\(word) \(pair.map(\.line).joined(separator: ", "))")
         }
         let longest = max(report.links.count, report.before.count, report.after.count, report.moved.count)
         if longest > listLimit { Console.write("… and more: /identity/unmerge shows up to 1,000 of each") }
@@ -189,7 +189,7 @@ enum AmendmentConsole {
 
     private static func text(of cluster: AmendmentReport.Cluster) -> String {
         let others = cluster.members.filter { $0 != cluster.canonicalID }
-        let shown = ([cluster.canonicalID] + others).prefix(listLimit).map { "\($0)" }
+        let shown = ([cluster.canonicalID] + others).prefix(listLimit).map(\.line)
         let rest = cluster.members.count - shown.count
         return shown.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
     }

@@ -22,6 +22,7 @@ struct VerifyCommand: AsyncParsableCommand {
 
             EXAMPLES
               selfsame verify
+              selfsame verify --integrity
               selfsame verify --project 1001 --decide --data /var/lib/selfsame
             """)
 
@@ -30,6 +31,9 @@ struct VerifyCommand: AsyncParsableCommand {
 
     @Flag(name: .long, help: "Leave out the events, each of which is asked for its log entry.")
     var withoutEvents = false
+
+    @Flag(name: .long, help: "Check every page and index of the file, too, as SQLite does.")
+    var integrity = false
 
     @Option(
         name: .long,
@@ -43,8 +47,16 @@ struct VerifyCommand: AsyncParsableCommand {
         do {
             let directory = try store.open()
             var projects = try await directory.store.projects()
+            if projects.isEmpty {
+                throw ConfigurationError(
+                    "the store has no project, which a server gives it at its first start; stop the server, keep a "
+                        + "copy of the data directory, and restore a backup")
+            }
+            for fault in try await directory.store.faults(beside: projects, checksFiles: integrity) {
+                Console.write("THE STORE IS NOT SOUND: \(fault)")
+                isIdentical = false
+            }
             if let project { projects = [try await directory.project(project)] }
-            if projects.isEmpty { Console.write("no projects") }
             for project in projects {
                 let isSame = try await verify(project, in: directory.store)
                 isIdentical = isIdentical && isSame

@@ -314,6 +314,17 @@ class Server:
         raise AssertionError("the system does not tell the peak memory of a process")
 
 
+def delete(server, *ids):
+    """Deletes ids for privacy law, and waits for the end of it."""
+    path, token = "/api/app/data-deletions/v3.0/", {"token": server.project.token}
+    answer = server.request("POST", path, json.dumps({"distinct_ids": ids}), basic(server.project.secret), token)
+    assert answer.status == 201, answer
+    task = answer.json["results"][0]["tracking_id"]
+    wait_until(
+        lambda: server.request("GET", f"{path}{task}/", headers=basic(server.project.secret), query=token)
+        .json["results"]["status"] == "SUCCESS", what="the end of a deletion")
+
+
 def clusters_of_mappings(text):
     clusters = defaultdict(set)
     for row in json_lines(text):

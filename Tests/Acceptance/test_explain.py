@@ -133,3 +133,51 @@ def test_the_command_draws_a_tree(server, data):
     assert lines[0] == "two: U1 (3), U2 (1)"
     assert any("errAnonDistinctIdAssignedAlready" in line for line in lines)
     assert any(line.startswith("$merge of") and line.endswith("would be merged") for line in lines)
+
+
+def test_ids_that_no_record_joins(running):
+    running.send(ORIGINAL.identify("U1", A1))
+    for junk in ("undefined", "0", "  ", "x" * 1030):
+        found = explain(running, junk, "U1")
+        assert found["would"] == [] and found["hint"].startswith("No record can join "), found
+        answer = running.import_([ORIGINAL.merge(junk, "U1")])
+        assert answer.status == 400, "what explain says is so"
+
+
+def test_what_unmerges_took_back_is_told(running):
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.merge("U1", "x"), ORIGINAL.merge("x", "y"))
+    body = json.dumps({"link": 2, "keep_apart": "none"})
+    assert running.request("POST", "/identity/unmerge", body, basic(ORIGINAL.secret)).status == 200
+    for query in ({}, {"as_of": 4}):
+        found = explain(running, A1, "y", **query)
+        assert not found["connected"] and found["block"] is None
+        assert found["parted"] == [{"sequence": 2, "verb": "$merge", "from": "x", "to": "U1", "revoked": 4}]
+        assert "link 2 (taken back by 4)" in found["hint"]
+    assert explain(running, A1, "y", as_of=3)["connected"]
+    assert explain(running, A1, "z")["parted"] == []
+    running.send(ORIGINAL.merge("y", "U1"))
+    assert explain(running, A1, "x")["connected"]
+
+
+def test_control_characters_do_not_reach_a_terminal(server, data):
+    running = server(data=data)
+    project, odd = running.project, "x\x1b[31m\x07\nspoof\ttab\x9b"
+    running.send(project.merge(odd, "U1"))
+    shown = "x\\u001b[31m\\u0007\\u000aspoof\\u0009tab\\u009b"
+    assert command("resolve", odd, "--data", data) == f"{shown}\t{shown}\t2\n"
+    tree = command("explain", "U1", odd, "--data", data)
+    assert shown in tree and "\x1b" not in tree and "\x07" not in tree
+    done = command("unmerge", "--id", "U1", "--data", data)
+    assert shown in done and "\x1b" not in done and "\x9b" not in done
+    assert "\x1b" not in command("blocks", "--data", data)
+
+
+def test_a_long_chain_is_not_indented_for_ever(server, data):
+    running = server("--set", "identity.maxClusterSize=0", data=data)
+    project = running.project
+    records = [project.merge(f"n{number}", f"n{number + 1}") for number in range(300)]
+    for number, record in enumerate(records):
+        record["properties"].update({"time": 1_760_000_000, "$insert_id": f"i{number}"})
+    assert running.import_(records).status == 200
+    lines = command("explain", "n0", "n300", "--data", data).splitlines()
+    assert len(lines) == 602 and max(map(len, lines)) < 250

@@ -5,7 +5,8 @@ import json
 import random
 import time
 
-from conftest import ORIGINAL, SIMPLIFIED, basic, clusters_of_mappings, json_lines, new_anonymous_id, run_command
+from conftest import (
+    ORIGINAL, SIMPLIFIED, basic, clusters_of_mappings, delete, json_lines, new_anonymous_id, run_command)
 
 A1, A2, A3 = (f"aaaaaaaa-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
 
@@ -158,3 +159,76 @@ def test_a_simplified_past(running):
     running.send(SIMPLIFIED.event("Clicked", "", **{"$device_id": "d", "$user_id": "U2"}))
     assert [running.resolve("$device:d", as_of=sequence)[0] for sequence in range(4)] == [
         "$device:d", "U1", "$device:d", "U2"]
+
+
+def test_what_was_told_of_a_time_stays(running):
+    """Though the clock is set back, and though a deletion takes the last entry."""
+    def at(seconds):
+        assert running.request("PUT", "/sandbox/clock", json.dumps({"now": 1_800_000_000 + seconds})).status == 200
+
+    def size(seconds):
+        moment = text_of(datetime.datetime.fromtimestamp(1_800_000_000 + seconds, datetime.timezone.utc))
+        answer = running.read("/identity/resolve", distinct_id="U1", as_of=moment)
+        assert answer.status == 200, answer
+        return answer.json["results"][0]["cluster_size"]
+
+    at(0)
+    running.send(ORIGINAL.identify("U1", A1))
+    at(10)
+    running.send(ORIGINAL.merge("x", "y"))
+    at(20)
+    told = {seconds: size(seconds) for seconds in (6, 10, 15)}
+    assert told == {6: 2, 10: 2, 15: 2}
+    at(12)
+    running.send(ORIGINAL.merge("U1", "b"))
+    at(30)
+    assert {seconds: size(seconds) for seconds in told} == told and size(16) == 3
+    # The last two entries go, and with them their times.
+    delete(running, "b")
+    at(3)
+    running.send(ORIGINAL.merge("U1", "c"), ORIGINAL.merge("U1", "d"))
+    at(40)
+    assert size(6) == 1 and size(29) == 3
+
+
+def test_a_time_before_the_project_after_a_deletion(running):
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.identify("U2", A2))
+    for _ in range(2):
+        for moment in ("0001-01-01T00:00:00Z", "1971-01-01T00:00:00Z"):
+            answer = running.read("/identity/resolve", distinct_id="U1", as_of=moment)
+            assert answer.status == 400 and "the project was made at 20" in answer.json["error"], answer
+        delete(running, "U1")
+
+
+def test_a_moment_in_the_body_and_where_there_is_none(running):
+    running.send(ORIGINAL.identify("U1", A1), ORIGINAL.identify("U1", A2))
+
+    def sizes(body):
+        answer = running.request("POST", "/identity/resolve", json.dumps(body), basic(ORIGINAL.secret))
+        return [one["cluster_size"] for one in answer.json["results"]] if answer.status == 200 else answer.status
+
+    assert sizes({"distinct_ids": ["U1", "as_of"]}) == [3, 1]
+    assert sizes({"distinct_ids": ["U1"], "as_of": 1}) == [2] and sizes({"distinct_ids": ["U1"], "as_of": "0"}) == [1]
+    assert sizes({"distinct_ids": ["U1"], "as_of": 3}) == 404
+    assert sizes({"distinct_ids": ["U1"], "as_of": None}) == sizes({"distinct_ids": ["U1"], "as_of": {}}) == 400
+    for path in ("/identity/log", "/identity/blocks", "/identity/changes", "/identity/changes?follow=1"):
+        answer = running.request(
+            "GET", path + ("&" if "?" in path else "?") + "as_of=1", headers=basic(ORIGINAL.secret))
+        assert answer.status == 400 and "as_of is not an option of /identity/" in answer.json["error"], answer
+
+
+def test_a_long_mapping_of_a_past_that_was_taken_apart(running):
+    devices = [f"aaaaaaaa-0000-4000-8000-{number:012}" for number in range(2_500)]
+    records = [ORIGINAL.identify(f"U{number // 400}", device) for number, device in enumerate(devices)]
+    for record in records:
+        record["properties"].update({"time": 1_600_041_600, "$insert_id": record["properties"]["$anon_id"]})
+    for start in range(0, 2_500, 500):
+        assert running.import_(records[start:start + 500]).status == 200
+    before = running.read("/identity/mappings").text
+    sequence = len(running.log())
+    assert unmerge(running, distinct_id=devices[3]).status == 200
+    assert unmerge(running, distinct_id=devices[600]).status == 200
+    lines = {line["distinct_id"]: line["canonical_id"] for line in json_lines(before)}
+    past = json_lines(running.read("/identity/mappings", as_of=sequence).text)
+    assert len(past) == len(lines) > 2_500
+    assert {line["distinct_id"]: line["canonical_id"] for line in past} == lines

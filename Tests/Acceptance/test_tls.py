@@ -12,7 +12,7 @@ from contextlib import closing
 
 import pytest
 
-from conftest import ENVIRONMENT, FIXTURE, ORIGINAL, insert_ids, run_command, strict_json, wait_until
+from conftest import ENVIRONMENT, FIXTURE, ORIGINAL, basic, insert_ids, run_command, strict_json, wait_until
 
 MEGABYTE = 1 << 20
 
@@ -297,3 +297,34 @@ def test_a_shutdown_answers_what_has_come(secure):
         running.stop()
         assert time.monotonic() - began < 20
         idle.close()
+
+
+@pytest.mark.parametrize("option", ["--http2", "--http1.1"])
+def test_a_follower_of_changes_that_takes_nothing_is_cut_off(secure, authority, option):
+    running = secure("query.writeTimeoutSeconds=2", "query.followLimit=1", "identity.maxClusterSize=0")
+    running.project = ORIGINAL
+    # Some 30 MB of events, far more than what connections and curl have buffers for.
+    ids = [f"{n:05}" + "x" * 900 for n in range(8000)]
+    for start in range(0, len(ids), 1000):
+        records = [ORIGINAL.merge("b", one) for one in ids[start:start + 1000]]
+        for record in records:
+            record["properties"].update({"time": 1_600_000_000, "$insert_id": record["properties"]["$distinct_ids"][1][:5]})
+        assert running.import_(records).status == 200
+    assert running.import_([{**ORIGINAL.merge("a", "a2")}]).status == 200
+    url = f"{running.url}/identity/changes?follow=1"
+    follower = subprocess.Popen(
+        ["curl", "-sSN", option, "--cacert", authority / "ca.pem", "-u", f"{ORIGINAL.secret}:", url],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert follower.stdout.read(6) == b"retry:"
+
+        def is_free():
+            return running.request(
+                "HEAD", "/identity/changes?follow=1", headers=basic(ORIGINAL.secret)).status == 200
+
+        assert not is_free()
+        wait_until(is_free, 30, "the end of the follower")
+    finally:
+        follower.kill()
+        follower.wait(30)
+        follower.stdout.close()

@@ -334,3 +334,79 @@ def test_it_touches_its_own_cluster_only(server, data):
     assert [len(one["members"]) for one in done["before"]] == [3]
     changed = set(running.read("/identity/mappings").text.split("\n")) - mappings
     assert [json.loads(line)["distinct_id"] for line in changed] == [A2]
+
+
+def test_a_preview_that_the_query_asks_for(running):
+    """As the field of the body; a name with a slip is an error, for something would be changed."""
+    running.send(ORIGINAL.identify("U1", A1))
+    for query, shown in [("preview=true", True), ("preview=1", True), ("preview=false", False)]:
+        answer = post(running, f"/identity/unmerge?{query}", {"link": 1})
+        assert answer.status == 200 and answer.json["preview"] is shown and answer.json["sequence"] == 2
+    assert post(running, "/identity/restore?preview=true", {"unmerge": 2}).json["preview"]
+    path = f"/identity/blocks?distinct_id=U1&distinct_id={A1}"
+    for ending in ("&preview=true", "&preview=1"):
+        answer = running.request("DELETE", path + ending, headers=basic(ORIGINAL.secret))
+        assert answer.status == 200 and answer.json["preview"]
+    assert len(running.log()) == 2
+    for query, says in [("preview=maybe", "must be true or false"), ("previw=true", "no option"), ("link=1", "no option")]:
+        answer = post(running, f"/identity/restore?{query}", {"unmerge": 2})
+        assert answer.status == 400 and says in answer.json["error"], answer
+    answer = post(running, "/identity/restore", b'{"unmerge":2,"\\u0075nmerge":1}')
+    assert answer.status == 400 and "given once" in answer.json["error"], answer
+    assert len(running.log()) == 2
+
+
+def cluster_pages(server, distinct_id, limit, between=lambda: None):
+    """All members by pages, with something between the first and the second; the status of what was no page."""
+    after, members, links, first = {}, [], [], None
+    while True:
+        answer = server.read("/identity/cluster", distinct_id=distinct_id, limit=limit, **after)
+        if answer.status != 200:
+            return answer.status
+        page = answer.json
+        first = first or page
+        assert (page["canonical_id"], page["size"]) == (first["canonical_id"], first["size"])
+        members += [member["distinct_id"] for member in page["members"]]
+        links += [link["sequence"] for link in page["links"]]
+        if page["next"] is None:
+            return members, links
+        if not after:
+            between()
+        after = {"after": page["next"]}
+
+
+@pytest.mark.parametrize("limit", [1, 3, 6])
+def test_pages_of_a_cluster_are_of_one_moment(running, limit):
+    randomness = random.Random(limit)
+    devices = [new_anonymous_id(randomness) for _ in range(7)]
+    running.send(*[ORIGINAL.identify("U1", device) for device in devices])
+    others = [new_anonymous_id(randomness) for _ in range(20)]
+    running.send(*[ORIGINAL.identify("V1", device) for device in others])
+    members = {"U1", *devices}
+    # What is joined between the pages is on none of them: something smaller, and something greater.
+    for joined in (new_anonymous_id(randomness), "V1"):
+        found, links = cluster_pages(running, devices[0], limit, lambda: running.send(ORIGINAL.merge("U1", joined)))
+        assert len(found) == len(members) and set(found) == members
+        members |= {joined} if joined != "V1" else {"V1", *others}
+        assert len(links) == len(found) - 1
+    assert len(cluster_pages(running, "V1", 6)[0]) == 30
+    # What is taken apart between them has no next page.
+    assert cluster_pages(running, "V1", limit, lambda: unmerge(running, distinct_id=others[3])) == 409
+    assert len(cluster_pages(running, "V1", limit)[0]) == 29
+    for text, status in [("1", 400), ("a:1", 400), ("1:", 400), ("0:1", 400), ("99999:1", 409), ("1:99999", 409)]:
+        answer = running.read("/identity/cluster", distinct_id="V1", after=text)
+        assert answer.status == status and "after is" in answer.json["error"], (text, answer)
+
+
+def test_pages_of_the_past_stay(running):
+    devices = [new_anonymous_id(random.Random(n)) for n in range(7)]
+    running.send(*[ORIGINAL.identify("U1", device) for device in devices])
+    page = running.read("/identity/cluster", distinct_id="U1", limit=3, as_of=7).json
+    unmerge(running, distinct_id=devices[2])
+    found = [member["distinct_id"] for member in page["members"]]
+    while page["next"]:
+        page = running.read("/identity/cluster", distinct_id="U1", limit=3, as_of=7, after=page["next"]).json
+        found += [member["distinct_id"] for member in page["members"]]
+    assert len(found) == 8 and set(found) == {"U1", *devices}
+    answer = running.read("/identity/cluster", distinct_id="U1", as_of=6, after="1:7")
+    assert answer.status == 409, answer

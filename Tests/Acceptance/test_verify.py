@@ -5,7 +5,7 @@ import random
 import sqlite3
 
 import pytest
-from conftest import Project, command, new_anonymous_id, run_command
+from conftest import Project, basic, command, delete, new_anonymous_id, run_command
 
 SOUND = "the store is what its log says"
 DAMAGED = "THE STORE IS NOT WHAT ITS LOG SAYS"
@@ -93,6 +93,82 @@ def test_a_store_that_cannot_be_read(filled, tmp_path):
         (filled / name).unlink(missing_ok=True)
     assert run_command("verify", "--data", filled).returncode == 2
     assert run_command("verify", "--data", tmp_path / "nowhere").returncode == 2
+
+
+def amend(server, path, body):
+    answer = server.request("POST", path, json.dumps(body), basic(server.project.secret))
+    assert answer.status == 200, answer
+    return answer.json["sequence"]
+
+
+@pytest.fixture
+def parted(server, data):
+    """A data directory with links that were taken back and came again, and no server on it."""
+    running = server(data=data)
+    running.send(*[running.project.merge("u", other) for other in ("a", "b", "c")])
+    for sequence in [amend(running, "/identity/unmerge", {"link": link}) for link in (1, 2)]:
+        amend(running, "/identity/restore", {"unmerge": sequence})
+    amend(running, "/identity/unmerge", {"link": 3})
+    running.stop()
+    assert SOUND in command("verify", "--data", data)
+    return data
+
+
+@pytest.mark.parametrize("sql", [
+    "DELETE FROM identity", "DELETE FROM identity WHERE distinct_id IN (x'61', x'62')",
+    "UPDATE block SET low_key = 1000000", "UPDATE block SET high_key = 0", "DELETE FROM link_state", "DELETE FROM link",
+])
+def test_damage_around_amendments(parted, sql):
+    damage(parted, sql)
+    done = run_command("verify", "--data", parted, timeout=60)
+    assert done.returncode == 1 and DAMAGED in done.stdout, done
+
+
+def test_a_store_that_lost_its_projects(filled):
+    damage(filled, "INSERT INTO log SELECT 7, sequence, " + columns(filled, "log", 2) + " FROM log")
+    done = run_command("verify", "--data", filled)
+    assert done.returncode == 1 and "there are rows of project 7, but there is no such project" in done.stdout, done
+    damage(filled, "DELETE FROM project")
+    done = run_command("verify", "--data", filled)
+    assert done.returncode == 2 and "the store has no project" in done.stderr
+    store = filled / "selfsame.sqlite"
+    store.write_bytes(b"")
+    done = run_command("verify", "--data", filled)
+    assert done.returncode == 2 and "is empty" in done.stderr and store.stat().st_size == 0
+
+
+def columns(data, table, count):
+    """The names of a table's columns after the first few."""
+    connection = sqlite3.connect(data / "selfsame.sqlite")
+    names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    connection.close()
+    return ", ".join(names[count:])
+
+
+def test_an_index_that_lacks_rows(parted):
+    connection = sqlite3.connect(parted / "selfsame.sqlite", isolation_level=None)
+    (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'link_from'").fetchone()
+    connection.executescript(f"DROP INDEX link_from; {sql} WHERE sequence > 1;")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'link_from'", [sql])
+    connection.close()
+    done = run_command("verify", "--integrity", "--data", parted)
+    assert done.returncode == 1 and "THE STORE IS NOT SOUND: " in done.stdout and "link_from" in done.stdout, done
+
+
+def test_a_revision_that_a_row_does_not_have_after_a_deletion(server, data):
+    running = server(data=data)
+    project = running.project
+    running.send(project.merge("u", "a"), project.merge("a", "b"), project.merge("b", "c"))
+    amend(running, "/identity/unmerge", {"link": 3})
+    amend(running, "/identity/unmerge", {"link": 2, "keep_apart": "none"})
+    running.send(project.merge("u", "b"))
+    delete(running, "c")
+    running.stop()
+    assert SOUND in command("verify", "--data", data)
+    damage(data, "UPDATE identity SET revised_sequence = 0")
+    done = run_command("verify", "--data", data)
+    assert done.returncode == 1 and "revised_sequence" in done.stdout, done
 
 
 def test_beside_a_running_server(server, data):

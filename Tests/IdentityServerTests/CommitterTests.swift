@@ -46,6 +46,10 @@ private final class ObstructedStore: Store {
         try await inner.amend(request, in: project, by: rules, origin: origin, nowMilliseconds: nowMilliseconds)
     }
 
+    func settle(_ project: ProjectID, atMilliseconds time: Int64) async throws(StoreError) {
+        try await inner.settle(project, atMilliseconds: time)
+    }
+
     func accounts() async throws(StoreError) -> [AccountRecord] { try await inner.accounts() }
     func save(_ account: AccountRecord) async throws(StoreError) { try await inner.save(account) }
     func add(_ task: PrivacyTask, openLimit: Int) async throws(StoreError) -> Bool {

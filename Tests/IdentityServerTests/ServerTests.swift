@@ -160,13 +160,13 @@ private let anonymous = "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e"
             }
             var members: [String] = []
             var links = 0
-            var after = 0
+            var after = "0"
             while true {
                 let page = try await client.json("/identity/cluster?distinct_id=u1&limit=7&after=\(after)")
                 #expect(page["size"] as? Int == 26)
                 members += (page["members"] as? [[String: Any]] ?? []).compactMap { $0["distinct_id"] as? String }
                 links += (page["links"] as? [Any] ?? []).count
-                guard let next = page["next"] as? Int else { break }
+                guard let next = page["next"] as? String else { break }
                 after = next
             }
             #expect(members.count == 26)

@@ -100,7 +100,8 @@ import Testing
         let names = [
             "node", "nodes", "links", "lastSequence", "logEntry", "logEntries", "events", "projects", "accounts",
             "save", "commit", "read", "amend", "add", "privacyTask", "privacyTasks", "replace", "deleteClusters",
-            "eraseTraces", "reset", "close", "project", "account", "respond", "share", "digest", "makeAsyncIterator",
+            "settle", "eraseTraces", "reset", "close", "project", "account", "respond", "share", "digest",
+            "makeAsyncIterator",
         ]
         return names.contains { line.contains("func \($0)(") || line.contains("func \($0)<") }
     }

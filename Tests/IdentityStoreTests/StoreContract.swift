@@ -160,6 +160,35 @@ struct StoreContract {
     }
 
     @Test(arguments: Backend.allCases)
+    func `no entry gets a time that is settled, whatever writes it`(_ backend: Backend) async throws {
+        try await backend.withStore { store async throws in
+            try await store.save(.plain(MergeRules()), nowMilliseconds: 1)
+            try await store.settle(project, atMilliseconds: 499)
+            try await store.settle(project, atMilliseconds: 99)
+            try await store.commit(.merge("a", "b"), now: 300)
+            try await store.settle(project, atMilliseconds: 600)
+            _ = try await store.amend(
+                .unmergeLink(1, keepsApart: true), in: project, by: MergeRules(), origin: .command,
+                nowMilliseconds: 300
+            ).get()
+            try await store.settle(project, atMilliseconds: 700)
+            try await store.save(.plain(MergeRules(maxClusterSize: 7)), nowMilliseconds: 300)
+            try await store.commit(.merge("a", "c"), now: 900)
+            #expect(try await store.records(LogQuery(limit: 9)).map(\.timeMilliseconds) == [500, 601, 701, 900])
+            // What a deletion leaves of the last entries has other times than they had.
+            try await store.delete("c")
+            try await store.commit(.merge("d", "e"), now: 800)
+            #expect(try await store.records(LogQuery(limit: 9)).last?.timeMilliseconds == 900)
+            #expect(
+                try await store.read { snapshot throws(StoreError) in
+                    try [project, ProjectID(2)].map { project throws(StoreError) in
+                        try snapshot.leastEntryMilliseconds(of: project)
+                    }
+                } == [900, .min])
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
     func `a merge is retroactive at once`(_ backend: Backend) async throws {
         try await backend.withStore { store async throws in
             try await store.commit(Sent(id: anonymous(1)))

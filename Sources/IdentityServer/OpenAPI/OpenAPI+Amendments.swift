@@ -23,6 +23,7 @@ extension OpenAPI {
           "post": {
             "tags": ["identity"], "operationId": "\#(name)", "summary": "\#(summary)",
             "parameters": [
+              {"$ref": "#/components/parameters/preview"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "requestBody": {"required": true, "content": {"application/json": {"schema": {
@@ -63,6 +64,7 @@ extension OpenAPI {
                 "description": "Both ids, where there is no body.",
                 "schema": {"type": "array", "items": {"$ref": "#/components/schemas/DistinctID"}, "minItems": 2,
                   "maxItems": 2}},
+              {"$ref": "#/components/parameters/preview"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "requestBody": {"content": {"application/json": {"schema": {
@@ -111,6 +113,10 @@ extension OpenAPI {
               "refusals": {"type": "array", "items": {"$ref": "#/components/schemas/LogEntry"}},
               "next": {"$ref": "#/components/schemas/Next"},
               "would": {"type": "array", "items": {"type": "object"}},
+              "parted": {"type": "array", "items": {"type": "object",
+                "required": ["sequence", "verb", "from", "to", "revoked"], "properties": {
+                  "sequence": {"type": "integer"}, "verb": {"type": "string"}, "from": {"type": "string"},
+                  "to": {"type": "string"}, "revoked": {"type": "integer"}}}},
               "block": {"type": ["object", "null"]}, "hint": {"type": ["string", "null"]},
               "sequence": {"type": "integer"}}}
         """#

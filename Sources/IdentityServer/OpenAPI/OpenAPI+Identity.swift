@@ -35,7 +35,7 @@ extension OpenAPI {
             "parameters": [
               {"name": "distinct_id", "in": "query", "required": true,
                 "schema": {"$ref": "#/components/schemas/DistinctID"}},
-              {"$ref": "#/components/parameters/after"}, {"$ref": "#/components/parameters/limit"},
+              {"$ref": "#/components/parameters/member"}, {"$ref": "#/components/parameters/limit"},
               {"$ref": "#/components/parameters/as_of"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
@@ -43,7 +43,7 @@ extension OpenAPI {
             "responses": {
               "200": {"description": "A page of the cluster.", "content": {"application/json": {"schema": {
                 "$ref": "#/components/schemas/Cluster"}}}},
-              \#(pastResponses)
+              \#(pastResponses), "409": {"$ref": "#/components/responses/Conflict"}
             }
           }
         },

@@ -2,14 +2,34 @@ import IdentityEngine
 import IdentityStore
 
 /// One page of a cluster: members in the order of its ring, the root first, and the links that begin at them.
+///
+/// All pages show the cluster as it was at the sequence of the first one.
 struct ClusterPage {
+    /// Where a page begins: a member, and the sequence as of which the pages before were read.
+    struct Start: Hashable, Sendable, CustomStringConvertible {
+        let key: NodeKey
+        let sequence: Int64
+
+        var description: String { "\(key):\(sequence)" }
+    }
+
+    /// What a page is made of.
+    private struct Content {
+        var members: [Node]
+        var next: NodeKey?
+        var size: Int64
+        var canonicalID: DistinctID
+    }
+
     private let snapshot: any StoreSnapshot
     private let project: ProjectID
     private let identity: IdentityView
     private let id: DistinctID
-    /// The last entry that counts; nil for now.
-    private let asOf: Int64?
-    private let after: NodeKey
+    /// Whether a moment is asked for, whatever came after it.
+    private let isPast: Bool
+    /// The last entry that counts.
+    private let sequence: Int64
+    private let start: Start?
     private let limit: Int
 
     /// - Parameters:
@@ -17,53 +37,61 @@ struct ClusterPage {
     ///   - project: the project.
     ///   - id: any id of the cluster.
     ///   - asOf: the last entry that counts; nil for now.
-    ///   - after: the key that the last page ended with; 0 for the first page.
+    ///   - start: what the page before gave; nil for the first page.
     ///   - limit: the most members.
-    init(snapshot: any StoreSnapshot, project: ProjectID, id: DistinctID, asOf: Int64?, after: NodeKey, limit: Int) {
+    /// - Throws: `StoreError`.
+    init(
+        snapshot: any StoreSnapshot, project: ProjectID, id: DistinctID, asOf: Int64?, start: Start?, limit: Int
+    ) throws(StoreError) {
         self.snapshot = snapshot
         self.project = project
         self.identity = snapshot.identity(of: project)
         self.id = id
-        self.asOf = asOf
-        self.after = after
+        isPast = asOf != nil
+        if let known = asOf ?? start?.sequence {
+            sequence = known
+        } else {
+            sequence = try snapshot.lastSequence(of: project)
+        }
+        self.start = start
         self.limit = limit
     }
 
-    func json() throws(StoreError) -> [UInt8] {
-        guard let node = try identity.node(for: id), node.firstSequence <= asOf ?? .max else { return unknown() }
-        let members: [Node]
-        let next: NodeKey?
-        let size: Int64
-        let canonical: DistinctID
-        var together: Set<NodeKey>?
-        if let asOf {
-            let cluster = try identity.cluster(of: node, asOf: asOf)
-            let rest = cluster.members.drop { $0.key <= after }
-            members = Array(rest.prefix(limit))
-            next = rest.count > limit ? members.last?.key : nil
-            (size, canonical) = (Int64(cluster.members.count), cluster.canonical.id)
-            together = Set(cluster.members.map(\.key))
-        } else {
-            let root = try identity.root(of: node)
-            (members, next) = try page(root)
-            (size, canonical) = (root.size, try identity.canonicalNode(ofRoot: root).id)
+    /// The page; nil where the cluster was taken apart or deleted since the first page, or the start is none of it.
+    func json() throws(StoreError) -> [UInt8]? {
+        if let start {
+            let last = try snapshot.lastSequence(of: project)
+            guard start.sequence == sequence, sequence <= last else { return nil }
         }
+        guard let node = try identity.node(for: id), node.firstSequence <= sequence else {
+            return start == nil ? unknown() : nil
+        }
+        var together: Set<NodeKey>?
+        let content: Content?
+        if isPast {
+            let cluster = try identity.cluster(of: node, asOf: sequence)
+            together = Set(cluster.members.map(\.key))
+            content = past(cluster)
+        } else {
+            content = try ring(of: node)
+        }
+        guard let content else { return nil }
         var json = JSONBuilder()
         try json.object { (json) throws(StoreError) in
-            json.field("canonical_id", canonical)
-            json.field("size", size)
+            json.field("canonical_id", content.canonicalID)
+            json.field("size", content.size)
             json.field("known", true)
             json.array("members") { json in
-                for member in members { Self.write(member, to: &json) }
+                for member in content.members { Self.write(member, to: &json) }
             }
             try json.array("links") { (json) throws(StoreError) in
-                for member in members {
-                    for link in try links(of: member) where link.sequence <= asOf ?? .max {
+                for member in content.members {
+                    for link in try links(of: member) where link.sequence <= sequence {
                         try write(link, of: member, together, to: &json)
                     }
                 }
             }
-            if let next { json.field("next", next) } else { json.null("next") }
+            json.optional("next", content.next.map { Start(key: $0, sequence: sequence).description })
         }
         return json.bytes
     }
@@ -76,7 +104,6 @@ struct ClusterPage {
             json.field("size", 1)
             json.field("known", false)
             json.array("members") { json in
-                guard after == 0 else { return }
                 json.object { json in
                     json.field("distinct_id", id)
                     json.array("roles") { _ in }
@@ -90,22 +117,47 @@ struct ClusterPage {
         return json.bytes
     }
 
-    private func page(_ root: Node) throws(StoreError) -> (members: [Node], next: NodeKey?) {
-        var members: [Node] = []
+    /// Members in the order of their keys.
+    private func past(_ cluster: PastCluster) -> Content? {
+        let first = start.map { start in cluster.members.firstIndex { $0.key == start.key } } ?? 0
+        guard let first else { return nil }
+        let rest = cluster.members[first...]
+        return Content(
+            members: Array(rest.prefix(limit)), next: rest.dropFirst(limit).first?.key,
+            size: Int64(cluster.members.count), canonicalID: cluster.canonical.id)
+    }
+
+    /// Members in the order of the ring.
+    ///
+    /// What is joined after the first page stands behind the root of that moment, if not in another ring: so from any
+    /// other member on, the ring is what it was, as long as no revision takes it apart (`RingPiece`).
+    private func ring(of node: Node) throws(StoreError) -> Content? {
+        guard node.revisedSequence <= sequence else { return nil }
+        let root = try identity.root(of: node, asOf: sequence)
         var current = root
-        if after != 0 {
-            guard let last = try identity.node(after), try identity.root(of: last).key == root.key else {
-                return ([], nil)
-            }
-            guard last.next != root.key, let first = try identity.node(last.next) else { return ([], nil) }
+        if let start {
+            guard start.key != root.key, let first = try identity.node(start.key), first.firstSequence <= sequence,
+                first.revisedSequence <= sequence,
+                try identity.root(of: first, asOf: sequence).key == root.key
+            else { return nil }
             current = first
         }
-        while members.count < limit {
-            members.append(current)
-            guard current.next != root.key, let next = try identity.node(current.next) else { return (members, nil) }
-            current = next
+        var content = Content(members: [], size: root.size, canonicalID: id)
+        if start != nil, try identity.root(of: node).linkedSequence > sequence {
+            let resolved = try identity.resolve(id, asOf: sequence)
+            (content.size, content.canonicalID) = (resolved.clusterSize, resolved.canonicalID)
+        } else {
+            content.canonicalID = try identity.canonicalNode(ofRoot: root).id
         }
-        return (members, members.last?.key)
+        while true {
+            content.members.append(current.forgettingLinks(after: sequence))
+            guard current.next != root.key, let next = try identity.node(current.next) else { return content }
+            current = next
+            guard content.members.count < limit else {
+                content.next = next.key
+                return content
+            }
+        }
     }
 
     private static func write(_ member: Node, to json: inout JSONBuilder) {
@@ -136,7 +188,7 @@ struct ClusterPage {
         _ link: Link, of member: Node, _ together: Set<NodeKey>?, to json: inout JSONBuilder
     ) throws(StoreError) {
         let states = member.revisedSequence == 0 ? [] : try snapshot.linkStates(of: link.sequence, in: project)
-        let revoked = states.revokedSequence(asOf: asOf ?? .max)
+        let revoked = states.revokedSequence(asOf: sequence)
         if link.to == member.key, revoked == nil { return }
         let other = try identity.node(link.from == member.key ? link.to : link.from)
         if link.to == member.key {
@@ -156,6 +208,21 @@ struct ClusterPage {
         _ other: Node, with member: Node, _ together: Set<NodeKey>?
     ) throws(StoreError) -> Bool {
         if let together { return together.contains(other.key) }
-        return try identity.root(of: other).key == identity.root(of: member).key
+        guard other.revisedSequence <= sequence else { return false }
+        return try identity.root(of: other, asOf: sequence).key == identity.root(of: member, asOf: sequence).key
+    }
+}
+
+extension ClusterPage.Start {
+    /// The start that a text names; nil for 0, which is the first page, as of other lists.
+    ///
+    /// - Throws: `QueryFault` where the text is not what a page gives.
+    init?(_ text: String) throws(QueryFault) {
+        if text == "0" { return nil }
+        let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
+        guard numbers.count == 2, let key = numbers[0], let sequence = numbers[1], key > 0, sequence >= 0 else {
+            throw .badRequest("after is \"\(text.prefix(40))\", but must be the next of the page before")
+        }
+        self.init(key: key, sequence: sequence)
     }
 }

@@ -16,7 +16,7 @@ package enum ExplanationLine {
     /// A refused operation, and what to do about it.
     package static func text(of entry: LogEntry) -> String {
         "\(entry.sequence) \(Timestamp.text(milliseconds: entry.timeMilliseconds)) \(entry.event.verb.name) of "
-            + "\(entry.event.secondary) for \(entry.event.primary): \(entry.refusal?.failureReason ?? "")\n"
+            + "\(entry.event.secondary.line) for \(entry.event.primary.line): \(entry.refusal?.failureReason ?? "")\n"
             + "   \(entry.refusal?.hint ?? "")"
     }
 }

@@ -1,5 +1,6 @@
 import IdentityEngine
 package import IdentityStore
+import MixpanelWire
 
 /// How an explanation is told.
 enum ExplanationText {
@@ -31,7 +32,10 @@ enum ExplanationText {
                 }
                 if let next = explanation.next { json.field("next", next) } else { json.null("next") }
                 json.array("would") { json in
-                    for trial in explanation.trials { write(trial, to: &json) }
+                    for trial in explanation.possibleTrials { write(trial, to: &json) }
+                }
+                json.array("parted") { json in
+                    for link in explanation.parted { write(link, to: &json) }
                 }
             }
             if let block = explanation.block {
@@ -56,6 +60,13 @@ enum ExplanationText {
         }
     }
 
+    private static func write(_ parted: Explanation.PartedLink, to json: inout JSONBuilder) {
+        json.object { json in
+            LogRecordText.write(parted.link, from: parted.from, to: parted.to, to: &json)
+            json.field("revoked", parted.revoked)
+        }
+    }
+
     private static func write(_ trial: Preview.Statement, to json: inout JSONBuilder) {
         json.object { json in
             json.field("verb", trial.event.verb.name)
@@ -69,11 +80,32 @@ enum ExplanationText {
 }
 
 extension Explanation {
+    /// What would join them and what would not, where records that say so would be taken at all.
+    package var possibleTrials: [Preview.Statement] { unusableID == nil ? trials : [] }
+
+    /// The one of the two that no record may join to another, and why.
+    private var unusableID: (id: DistinctID, rule: String)? {
+        // What Simplified projects join is made of other fields, whose junk counts as absent (P 8-1).
+        guard system != .simplified else { return nil }
+        for id in [from, to] {
+            if let rule = MergeID.fault(of: id.bytes) { return (id, rule) }
+        }
+        return nil
+    }
+
     /// Why two ids are two, in plain words; nil where they are one.
     package var hint: String? {
         if path != nil { return nil }
+        if let (id, rule) = unusableID {
+            return "No record can join \"\(id)\" to another id: an id of an identity operation \(rule)."
+        }
         if block != nil {
             return "An unmerge parted these two on purpose, and what SDKs repeat may not join them again."
+        }
+        if !parted.isEmpty {
+            let links = parted.map { "link \($0.link.sequence) (taken back by \($0.revoked))" }
+            return "They were one, or would be, through what unmerges took back: \(links.joined(separator: ", ")). "
+                + "/identity/restore undoes an unmerge."
         }
         let isOpen = refusals.isEmpty
         var hint = "No chain of links leads from one to the other. The refusals say what was tried and why it failed."

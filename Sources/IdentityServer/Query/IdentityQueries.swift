@@ -21,14 +21,15 @@ struct IdentityQueries: Sendable {
     func resolve(_ query: QueryRequest) async throws -> WireResponse {
         let ids = try resolvedIDs(query)
         let project = query.project
-        let asOf = try await query.pastSequence(of: store, clock: clock)
+        let asOf = try await query.pastSequence(of: store, clock: clock, text: query.text("as_of") ?? query.bodyMoment)
         return Answer.json(
             try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
-                var past = PastIDs(snapshot.identity(of: project), asOf: asOf)
+                let identity = snapshot.identity(of: project)
+                var past = PastIDs(asOf: asOf)
                 var json = JSONBuilder()
                 try json.object { (json) throws(StoreError) in
                     try json.array("results") { (json) throws(StoreError) in
-                        for id in ids { Self.write(id, try past.resolve(id), to: &json) }
+                        for id in ids { Self.write(id, try past.resolve(id, in: identity), to: &json) }
                     }
                     if let asOf {
                         json.field("sequence", asOf)
@@ -74,14 +75,21 @@ struct IdentityQueries: Sendable {
         let id = try query.distinctID()
         let asOf = try await query.pastSequence(of: store, clock: clock)
         let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
-        let after = try query.number("after", default: 0, in: 0...Int64.max)
+        let start = try query.text("after").flatMap { text throws(QueryFault) in try ClusterPage.Start(text) }
         let project = query.project
-        return Answer.json(
-            try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
-                try ClusterPage(
-                    snapshot: snapshot, project: project, id: id, asOf: asOf, after: after, limit: limit
-                ).json()
-            })
+        let page = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8]? in
+            try ClusterPage(
+                snapshot: snapshot, project: project, id: id, asOf: asOf, start: start, limit: limit
+            ).json()
+        }
+        guard let page else {
+            throw QueryFault(
+                status: 409,
+                message: "after is not the next of a page of this cluster as it is: an unmerge, a restore or a "
+                    + "deletion changed the cluster since, or the pages before had another as_of; begin again "
+                    + "without after")
+        }
+        return Answer.json(page)
     }
 
     /// `{"connected":true,"path":[…]}` or `{"connected":false,"refusals":[…]}`: why two ids are one, or two.
@@ -103,6 +111,7 @@ struct IdentityQueries: Sendable {
 
     /// `{"entries":[…],"next"}`: the project's identity operations in order.
     func log(_ query: QueryRequest) async throws -> WireResponse {
+        try query.refuse("as_of")
         let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
         let after = try query.number("after", default: 0, in: 0...Int64.max)
         var wanted = LogQuery(after: after, limit: limit + 1)

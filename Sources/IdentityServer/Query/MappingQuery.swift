@@ -1,6 +1,7 @@
 import IdentityEngine
 import IdentityStore
 import MixpanelWire
+import Synchronization
 
 /// `/identity/mappings`: each known id with its canonical id, and the sequence since which that is so; whole, or what
 /// is new since a cursor.
@@ -57,9 +58,17 @@ private struct MappingPages: AsyncSequence, Sendable {
     let format: MappingLines.Format
     let asOf: Int64?
 
+    /// What the pages before found of the past.
+    final class Past: Sendable {
+        let ids: Mutex<PastIDs>
+
+        init(asOf sequence: Int64?) { ids = Mutex(PastIDs(asOf: sequence)) }
+    }
+
     struct Iterator: AsyncIteratorProtocol {
         let pages: MappingPages
         var after: NodeKey = 0
+        let past: Past
         var hasBegun = false
 
         mutating func next() async throws -> [UInt8]? {
@@ -68,10 +77,10 @@ private struct MappingPages: AsyncSequence, Sendable {
                 if !pages.format.head.isEmpty { return pages.format.head }
             }
             while true {
-                let (from, pages) = (after, pages)
+                let (from, pages, past) = (after, pages, past)
                 let (text, last) = try await pages.store.read {
                     (snapshot: any StoreSnapshot) throws(StoreError) -> ([UInt8], NodeKey?) in
-                    try pages.page(snapshot, after: from)
+                    try past.ids.withLock { ids throws(StoreError) in try pages.page(snapshot, after: from, &ids) }
                 }
                 guard let last else { return nil }
                 after = last
@@ -80,18 +89,18 @@ private struct MappingPages: AsyncSequence, Sendable {
         }
     }
 
-    func makeAsyncIterator() -> Iterator { Iterator(pages: self) }
+    func makeAsyncIterator() -> Iterator { Iterator(pages: self, past: Past(asOf: asOf)) }
 
     private func page(
-        _ snapshot: any StoreSnapshot, after: NodeKey
+        _ snapshot: any StoreSnapshot, after: NodeKey, _ past: inout PastIDs
     ) throws(StoreError) -> ([UInt8], NodeKey?) {
         let identity = snapshot.identity(of: project)
-        var past = PastIDs(identity, asOf: asOf)
         let nodes = try snapshot.nodes(in: project, after: after, limit: Self.pageSize)
         var lines = MappingLines(format)
         for node in nodes where node.firstSequence <= asOf ?? .max {
             lines.append(
-                node.id, canonicalID: try past.resolve(node).canonicalID, since: try since(node, identity))
+                node.id, canonicalID: try past.resolve(node, in: identity).canonicalID, since: try since(node, identity)
+            )
         }
         return (lines.bytes, nodes.last?.key)
     }

@@ -1,5 +1,7 @@
+import Foundation
 import IdentityEngine
 package import IdentityStore
+import MixpanelWire
 
 /// A moment of a project's past that somebody names: a sequence, or a time.
 package enum PastMoment: Hashable, Sendable {
@@ -42,13 +44,10 @@ package enum PastMoment: Hashable, Sendable {
         }
     }
 
-    /// How long after a moment an entry of that moment may still be on its way into the store.
-    private static let settlingMilliseconds: Int64 = 60_000
-
     /// The last sequence that counts at the moment.
     ///
-    /// An answer for a moment never changes: a time counts only once it is over, and what was begun before it is
-    /// waited for.
+    /// An answer for a moment never changes: a time counts only once it is over, and before anything is told of it the
+    /// store sees to it that no entry gets it any more, whoever writes and whatever a clock says.
     ///
     /// - Parameters:
     ///   - project: the project.
@@ -68,23 +67,21 @@ package enum PastMoment: Hashable, Sendable {
             return sequence
         case .time(let time):
             guard time < nowMilliseconds else { throw Fault.inTheFuture(time, nowMilliseconds: nowMilliseconds) }
-            if time > nowMilliseconds - Self.settlingMilliseconds {
-                // What got its time before comes before this in the one order of writes.
-                _ = try await store.commit([], by: [:], nowMilliseconds: nowMilliseconds)
-            }
-            let (sequence, first) = try await store.read {
-                (snapshot: any StoreSnapshot) throws(StoreError) -> (Int64, Int64?) in
-                (
-                    try snapshot.lastSequence(of: project.id, atMilliseconds: time),
-                    try snapshot.logRecord(1, in: project.id)?.timeMilliseconds
+            let (least, first) = try await store.read {
+                (snapshot: any StoreSnapshot) throws(StoreError) -> (Int64, LogRecord?) in
+                let first = LogQuery(after: 0, limit: 1, outcomes: Set(OutcomeKind.allCases))
+                return (
+                    try snapshot.leastEntryMilliseconds(of: project.id),
+                    try snapshot.logRecords(first, in: project.id).first
                 )
             }
             // A clock that was set back may have given entries times from before the project.
-            let created = min(project.createdMilliseconds, first ?? .max)
-            guard time >= created || sequence > 0 else {
-                throw Fault.beforeTheProject(time, createdMilliseconds: created)
+            let created = min(project.createdMilliseconds, first?.timeMilliseconds ?? .max)
+            guard time >= created else { throw Fault.beforeTheProject(time, createdMilliseconds: created) }
+            if time >= least { try await store.settle(project.id, atMilliseconds: time) }
+            return try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in
+                try snapshot.lastSequence(of: project.id, atMilliseconds: time)
             }
-            return sequence
         }
     }
 }
@@ -94,7 +91,12 @@ extension QueryRequest {
     ///
     /// - Throws: `QueryFault` that says what is known.
     func pastSequence(of store: any Store, clock: ServerClock) async throws -> Int64? {
-        guard let text = text("as_of") else { return nil }
+        try await pastSequence(of: store, clock: clock, text: text("as_of"))
+    }
+
+    /// The same of a text.
+    func pastSequence(of store: any Store, clock: ServerClock, text: String?) async throws -> Int64? {
+        guard let text else { return nil }
         do {
             return try await PastMoment(text).sequence(
                 in: access.project, of: store, nowMilliseconds: clock.nowMilliseconds)
@@ -104,5 +106,29 @@ extension QueryRequest {
             if case .beyondTheEnd = fault { throw QueryFault(status: 404, message: fault.description) }
             throw QueryFault.badRequest(fault.description)
         }
+    }
+
+    /// The `as_of` of a body that is a JSON object; nil where it has none.
+    var bodyMoment: String? {
+        struct Body: Decodable {
+            let text: String?
+
+            private enum Key: String, CodingKey { case moment = "as_of" }
+
+            init(from decoder: any Decoder) throws {
+                let fields = try decoder.container(keyedBy: Key.self)
+                guard fields.contains(.moment) else {
+                    text = nil
+                    return
+                }
+                // Anything else is named as what it is not.
+                text =
+                    (try? fields.decode(String.self, forKey: .moment))
+                    ?? (try? fields.decode(Int64.self, forKey: .moment)).map { "\($0)" } ?? "no text and no number"
+            }
+        }
+        // Nearly no body has it, and one may name thousands of ids.
+        guard request.method == .post, Data(request.body).range(of: Data("as_of".utf8)) != nil else { return nil }
+        return (try? JSONDecoder().decode(Body.self, from: Data(request.body)))?.text
     }
 }

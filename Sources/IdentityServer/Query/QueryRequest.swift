@@ -84,10 +84,10 @@ struct QueryRequest: Sendable {
         return try Self.checked(bytes)
     }
 
-    /// Refuses an option that would change the answer's meaning and that this version does not know.
+    /// Refuses an option that would change the answer's meaning, and that the path does not have.
     func refuse(_ names: String...) throws(QueryFault) {
         for name in names where first(name) != nil {
-            throw .badRequest("\(name) is not supported by this version of the server")
+            throw .badRequest("\(name) is not an option of \(request.path)")
         }
     }
 }

@@ -71,7 +71,7 @@ struct RequestFields {
                 while place < body.count, body[place] != UInt8(ascii: "\"") {
                     place += body[place] == UInt8(ascii: "\\") ? 2 : 1
                 }
-                let name = Array(body[start..<min(place, body.count)])
+                let name = Array(MinifiedJSON.unescaped(body[start..<min(place, body.count)]))
                 if isName, !names.insert(name).inserted { return String(decoding: name.prefix(40), as: UTF8.self) }
                 isName = false
             default: break

@@ -26,7 +26,7 @@ extension MemoryProject {
         guard let last = log.last, from != to else { return }
         append(
             AmendmentEntry(
-                sequence: last.sequence + 1, timeMilliseconds: max(nowMilliseconds, last.timeMilliseconds),
+                sequence: last.sequence + 1, timeMilliseconds: max(nowMilliseconds, leastEntryMilliseconds),
                 amendment: .rules(from: from, to: to), ids: [], origin: .command))
     }
 }

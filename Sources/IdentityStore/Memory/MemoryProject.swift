@@ -8,9 +8,9 @@ struct MemoryProject {
     private(set) var log: [LogRecord] = []
     /// The nodes that a tombstone's entry named and that are still there, by the tombstone's sequence.
     private var nodesByTombstone: [Int64: Set<NodeKey>] = [:]
-    private var events: [EventKey: StoredEvent] = [:]
-    /// The keys of `events`, in order.
-    private var keys: [EventKey] = []
+    var events = MemoryEvents()
+    /// The earliest time that the next entry of the log may get.
+    private(set) var leastEntryMilliseconds = Int64.min
     private var links: [Link] = []
     private var linksByNode: [NodeKey: [Int]] = [:]
     /// What links changed of canonical ids, by the link's sequence.
@@ -25,12 +25,21 @@ struct MemoryProject {
     var isEmpty: Bool { log.isEmpty && events.isEmpty && profiles.isEmpty }
 
     mutating func append(_ entry: LogEntry, link: Link?, change: CanonicalChange?) {
-        log.append(.entry(entry))
+        append(.entry(entry))
         if let link { append(link) }
         if let change { changes[entry.sequence] = change }
     }
 
-    mutating func append(_ amendment: AmendmentEntry) { log.append(.amendment(amendment)) }
+    mutating func append(_ amendment: AmendmentEntry) { append(.amendment(amendment)) }
+
+    private mutating func append(_ record: LogRecord) {
+        log.append(record)
+        leastEntryMilliseconds = max(leastEntryMilliseconds, record.timeMilliseconds)
+    }
+
+    mutating func settle(atMilliseconds time: Int64) {
+        leastEntryMilliseconds = max(leastEntryMilliseconds, time + 1)
+    }
 
     mutating func append(_ state: LinkState, of link: Link) { linkStates[link.sequence, default: []].append(state) }
 
@@ -44,45 +53,6 @@ struct MemoryProject {
         linksByNode[link.from, default: []].append(links.count)
         linksByNode[link.to, default: []].append(links.count)
         links.append(link)
-    }
-
-    /// Puts events in; one whose key is there already replaces it.
-    ///
-    /// - Returns: how many bytes more the project takes.
-    mutating func store(_ added: [StoredEvent]) -> Int {
-        var growth = 0
-        var newKeys: [EventKey] = []
-        for event in added {
-            growth += MemoryCost.of(event)
-            if let old = events.updateValue(event, forKey: event.key) {
-                growth -= MemoryCost.of(old)
-            } else {
-                newKeys.append(event.key)
-            }
-        }
-        newKeys.sort()
-        insert(newKeys)
-        return growth
-    }
-
-    /// Merges sorted keys into the sorted keys from the end, so that only what is greater than the least of them
-    /// moves.
-    private mutating func insert(_ added: [EventKey]) {
-        guard let least = added.first else { return }
-        var from = keys.count - 1
-        var to = keys.count + added.count - 1
-        var next = added.count - 1
-        keys.append(contentsOf: repeatElement(least, count: added.count))
-        while next >= 0 {
-            if from >= 0, added[next] < keys[from] {
-                keys[to] = keys[from]
-                from -= 1
-            } else {
-                keys[to] = added[next]
-                next -= 1
-            }
-            to -= 1
-        }
     }
 
     func links(of key: NodeKey) -> [Link] { (linksByNode[key] ?? []).map { links[$0] } }
@@ -136,34 +106,6 @@ struct MemoryProject {
         return Array(wanted.prefix(max(query.limit, 0)))
     }
 
-    func events(
-        after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
-    ) -> [StoredEvent] {
-        var page: [StoredEvent] = []
-        var sizeBytes = 0
-        for key in keys[place(after: key)...].prefix(max(limit, 0)) {
-            guard key.timeMilliseconds < beforeMilliseconds, let event = events[key] else { break }
-            page.append(event)
-            sizeBytes += event.properties.count
-            if sizeBytes >= sizeLimitBytes { break }
-        }
-        return page
-    }
-
-    func activity(
-        of ids: Set<DistinctID>, before key: EventKey, limit: Int, sizeLimitBytes: Int
-    ) -> [StoredEvent] {
-        var page: [StoredEvent] = []
-        var sizeBytes = 0
-        for key in keys[..<keys.partitioningIndex { $0 >= key }].reversed() {
-            guard page.count < limit, sizeBytes < sizeLimitBytes || page.isEmpty else { break }
-            guard let event = events[key], ids.contains(DistinctID(event.filedID)) else { continue }
-            page.append(event)
-            sizeBytes += event.properties.count
-        }
-        return page
-    }
-
     /// Deletes ids, whole clusters of them, and everything about them.
     ///
     /// - Returns: how many bytes less the project takes.
@@ -196,16 +138,15 @@ struct MemoryProject {
         blocks = blocks.filter { !gone.contains($0.key.low) && !gone.contains($0.key.high) }
         var freed = MemoryCost.perNode * gone.count
         for id in ids.ids { freed += profiles.removeProfile(of: id) }
-        var keptEvents: [EventKey: StoredEvent] = [:]
-        for event in events.values {
+        var keptEvents: [StoredEvent] = []
+        for event in events.all {
             switch ids.verdict(on: event, refusal: refusals[event.sequence], generating: &hashes) {
-            case .keep: keptEvents[event.key] = event
+            case .keep: keptEvents.append(event)
             case .delete: freed += MemoryCost.of(event)
-            case .replace(let event): keptEvents[event.key] = event
+            case .replace(let event): keptEvents.append(event)
             }
         }
-        events = keptEvents
-        keys = events.keys.sorted()
+        events = MemoryEvents(keptEvents)
         return freed
     }
 
@@ -214,8 +155,6 @@ struct MemoryProject {
         let start = nodes.partitioningIndex { $0.key > key }
         return Array(nodes[start...].prefix(max(limit, 0)))
     }
-
-    private func place(after key: EventKey) -> Int { keys.partitioningIndex { $0 > key } }
 }
 
 extension Array {

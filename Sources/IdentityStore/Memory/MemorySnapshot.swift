@@ -6,6 +6,9 @@ struct MemorySnapshot: StoreSnapshot {
 
     init(_ state: MemoryState) { contents = state.contents }
 
+    /// The projects that hold something.
+    var projects: some Sequence<ProjectID> { contents.lazy.filter { !$0.value.isEmpty }.map(\.key) }
+
     func node(for id: DistinctID, in project: ProjectID) -> Node? { contents[project]?.index.node(for: id) }
 
     func node(_ key: NodeKey, in project: ProjectID) -> Node? { contents[project]?.index.node(key) }
@@ -65,6 +68,8 @@ struct MemorySnapshot: StoreSnapshot {
             after: sequence, upTo: last, isLatestFirst: isLatestFirst, limit: limit) ?? []
     }
 
+    func leastEntryMilliseconds(of project: ProjectID) -> Int64 { contents[project]?.leastEntryMilliseconds ?? .min }
+
     func logRecord(_ sequence: Int64, in project: ProjectID) -> LogRecord? { contents[project]?.record(sequence) }
 
     func logRecords(_ query: LogQuery, in project: ProjectID) -> [LogRecord] {
@@ -74,18 +79,19 @@ struct MemorySnapshot: StoreSnapshot {
     func events(
         in project: ProjectID, after key: EventKey, beforeMilliseconds: Int64, limit: Int, sizeLimitBytes: Int
     ) -> [StoredEvent] {
-        contents[project]?.events(
+        contents[project]?.events.page(
             after: key, beforeMilliseconds: beforeMilliseconds, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
     }
 
     func activity(
         of ids: [DistinctID], in project: ProjectID, before key: EventKey, limit: Int, sizeLimitBytes: Int
     ) -> [StoredEvent] {
-        contents[project]?.activity(of: Set(ids), before: key, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
+        contents[project]?.events.page(
+            of: Set(ids), before: key, limit: limit, sizeLimitBytes: sizeLimitBytes) ?? []
     }
 
     func eventCount(filedUnder id: DistinctID, in project: ProjectID, limit: Int) -> Int {
-        activity(of: [id], in: project, before: .last, limit: limit, sizeLimitBytes: .max).count
+        min(contents[project]?.events.count(filedUnder: id) ?? 0, limit)
     }
 
     func profile(of id: DistinctID, in project: ProjectID) -> StoredProfile? {

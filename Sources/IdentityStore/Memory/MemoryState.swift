@@ -43,7 +43,7 @@ struct MemoryState {
         for slot in plan.projects.indices {
             let rows = plan.rows.lazy.filter { $0.slot == slot }
             let events = rows.map { MemoryState.event($0, of: group[$0.submission]) }
-            sizeBytes += contents[plan.projects[slot].id, default: MemoryProject()].store(Array(events))
+            sizeBytes += contents[plan.projects[slot].id, default: MemoryProject()].events.store(Array(events))
         }
         if !plan.profileRows.isEmpty { try applyProfiles(of: plan, in: group) }
         return plan.results
@@ -85,6 +85,10 @@ struct MemoryState {
             contents[project.id]?.logRules(from: old.rules, to: project.rules, nowMilliseconds: nowMilliseconds)
         }
         projects[project.id] = project
+    }
+
+    mutating func settle(_ project: ProjectID, atMilliseconds time: Int64) {
+        contents[project, default: MemoryProject()].settle(atMilliseconds: time)
     }
 
     mutating func reset() {
@@ -141,7 +145,7 @@ struct MemoryState {
         var state = CommitPlan.ProjectState(
             id: named.id, rules: named.rules, index: IdentityIndex(),
             lastSequence: contents[named.id]?.log.last?.sequence ?? 0,
-            lastEntryMilliseconds: contents[named.id]?.log.last?.timeMilliseconds ?? .min)
+            leastEntryMilliseconds: contents[named.id]?.leastEntryMilliseconds ?? .min)
         swap(&state.index, &contents[named.id, default: MemoryProject()].index)
         return state
     }

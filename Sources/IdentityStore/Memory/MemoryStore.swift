@@ -38,6 +38,10 @@ package final class MemoryStore: Store {
         try withState { state throws(StoreError) in try state.save(project, nowMilliseconds: nowMilliseconds) }
     }
 
+    package func settle(_ project: ProjectID, atMilliseconds time: Int64) async throws(StoreError) {
+        try withState { state throws(StoreError) in state.settle(project, atMilliseconds: time) }
+    }
+
     package func amend(
         _ request: AmendmentRequest, in project: ProjectID, by rules: MergeRules, origin: EventBatch.Origin,
         nowMilliseconds: Int64

@@ -238,6 +238,9 @@ extension SQLiteDeletion {
             try statement.bind(2, node.key)
             sequences.formUnion(try statement.all { $0.integer(0) })
         }
+        // A tombstone has no time of its own, and the last one must not let times go back.
+        let time = try SQLiteSnapshot(db).leastEntryMilliseconds(of: project)
+        if time > .min { try SQLiteStore.settle(project, atMilliseconds: time - 1, db) }
         for sequence in sequences.sorted() { try run(Statements.buryEntry, sequence, db) }
         if isParted {
             try run(Statements.keepUncertainSequence, try SQLiteSnapshot(db).lastSequence(of: project), db)

@@ -2,6 +2,26 @@ import GRDB
 import IdentityEngine
 
 extension SQLiteSnapshot: StoreRows {
+    func projectsWithRows() throws(StoreError) -> [ProjectID] {
+        var found: Set<ProjectID> = []
+        for table in ["event", "identity", "link", "log", "profile"] {
+            let statement = try PreparedStatement("SELECT min(project) FROM \(table) WHERE project > ?", in: db)
+            var last = Int64.min
+            while true {
+                try statement.bind(1, last)
+                guard let next = try statement.first({ $0.isNull(0) ? nil : $0.integer(0) }) ?? nil else { break }
+                found.insert(ProjectID(next))
+                last = next
+            }
+        }
+        return found.sorted()
+    }
+
+    func fileFaults(limit: Int) throws(StoreError) -> [String] {
+        let lines = try PreparedStatement("PRAGMA integrity_check(\(limit))", in: db).all { $0.text(0) }
+        return lines == ["ok"] ? [] : lines
+    }
+
     func nodeKeys(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [NodeKey] {
         let statement = try PreparedStatement(cached: Statements.keysAfter, in: db)
         try statement.bind(1, project.rawValue)

@@ -35,6 +35,14 @@ struct SQLiteSnapshot: StoreSnapshot {
         return try statement.first { statement in statement.integer(0) } ?? 0
     }
 
+    func leastEntryMilliseconds(of project: ProjectID) throws(StoreError) -> Int64 {
+        let last = try PreparedStatement(cached: Statements.lastEntry, in: db)
+        try last.bind(1, project.rawValue)
+        let settled = try PreparedStatement(cached: Statements.settledTime, in: db)
+        try settled.bind(1, project.rawValue)
+        return max(try last.first { $0.integer(1) } ?? .min, try settled.first { $0.integer(0) + 1 } ?? .min)
+    }
+
     func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link] {
         let statement = try PreparedStatement(cached: Statements.linksOfNode, in: db)
         try statement.bind(1, project.rawValue)
@@ -93,7 +101,7 @@ struct SQLiteSnapshot: StoreSnapshot {
         try statement.bind(pair ?? NodePair(0, 0), of: project)
         try statement.bind(4, Int64(max(limit, 0)))
         return try statement.all {
-            Block(pair: NodePair($0.integer(0), $0.integer(1)), sequence: $0.integer(2))
+            Block(pair: NodePair(low: $0.integer(0), high: $0.integer(1)), sequence: $0.integer(2))
         }
     }
 

@@ -70,7 +70,7 @@ struct SQLiteAmendment {
         let snapshot = SQLiteSnapshot(db)
         let last = try snapshot.lastSequence(of: project)
         guard last > 0, from != to else { return }
-        let time = max(nowMilliseconds, try snapshot.logRecord(last, in: project)?.timeMilliseconds ?? .min)
+        let time = max(nowMilliseconds, try snapshot.leastEntryMilliseconds(of: project))
         try write(
             AmendmentEntry(
                 sequence: last + 1, timeMilliseconds: time, amendment: .rules(from: from, to: to), ids: [],

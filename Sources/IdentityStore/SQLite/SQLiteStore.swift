@@ -49,6 +49,20 @@ package final class SQLiteStore: Store {
         }
     }
 
+    package func settle(_ project: ProjectID, atMilliseconds time: Int64) async throws(StoreError) {
+        try await writeInTransaction { db throws(StoreError) in
+            try SQLiteStore.settle(project, atMilliseconds: time, db)
+        }
+    }
+
+    /// Within a transaction of the caller.
+    static func settle(_ project: ProjectID, atMilliseconds time: Int64, _ db: Database) throws(StoreError) {
+        let statement = try PreparedStatement(cached: Statements.settleTime, in: db)
+        try statement.bind(1, project.rawValue)
+        try statement.bind(2, time)
+        try statement.run()
+    }
+
     package func read<Value: Sendable>(
         _ body: @escaping @Sendable (any StoreSnapshot) throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {

@@ -76,6 +76,7 @@ final class WriterStatements {
     let insertEntry: PreparedStatement
     let insertEntryNode: PreparedStatement
     let lastEntry: PreparedStatement
+    let settledTime: PreparedStatement
     let insertLink: PreparedStatement
     let activeLink: PreparedStatement
     let deleteBlock: PreparedStatement
@@ -96,6 +97,7 @@ final class WriterStatements {
         insertEntry = try PreparedStatement(Statements.insertEntry, in: db)
         insertEntryNode = try PreparedStatement(Statements.insertEntryNode, in: db)
         lastEntry = try PreparedStatement(Statements.lastEntry, in: db)
+        settledTime = try PreparedStatement(Statements.settledTime, in: db)
         insertLink = try PreparedStatement(Statements.insertLink, in: db)
         activeLink = try PreparedStatement(Statements.activeLink, in: db)
         deleteBlock = try PreparedStatement(Statements.deleteBlock, in: db)

@@ -55,6 +55,14 @@ enum Statements {
 
     static let lastEntry = "SELECT sequence, time FROM log WHERE project = ? ORDER BY sequence DESC LIMIT 1"
 
+    /// No entry of the project ?1 gets a time up to this one any more.
+    static let settledTime = "SELECT value FROM counter WHERE name = 'settled ' || ?1"
+
+    static let settleTime = """
+        INSERT INTO counter (name, value) VALUES ('settled ' || ?1, ?2)
+        ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
+        """
+
     static let entry = "SELECT \(entryColumns) FROM log WHERE project = ? AND sequence = ?"
 
     /// ?3 has the bit 1 << outcome of each outcome that is wanted; ?4 is the verb, or 0 for all.

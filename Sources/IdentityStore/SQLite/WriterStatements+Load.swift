@@ -11,12 +11,17 @@ extension WriterStatements {
     func load(_ project: NamedProject, nextKey: NodeKey) throws(StoreError) -> CommitPlan.ProjectState {
         var state = CommitPlan.ProjectState(
             id: project.id, rules: project.rules, index: IdentityIndex(nextKey: nextKey), lastSequence: 0,
-            lastEntryMilliseconds: .min)
+            leastEntryMilliseconds: .min)
         try lastEntry.bind(1, project.id.rawValue)
         if try lastEntry.step() {
             state.lastSequence = lastEntry.integer(0)
-            state.lastEntryMilliseconds = lastEntry.integer(1)
+            state.leastEntryMilliseconds = lastEntry.integer(1)
             lastEntry.reset()
+        }
+        try settledTime.bind(1, project.id.rawValue)
+        if try settledTime.step() {
+            state.leastEntryMilliseconds = max(state.leastEntryMilliseconds, settledTime.integer(0) + 1)
+            settledTime.reset()
         }
         for id in project.ids { try admit(id, to: &state) }
         let hasBlocks = project.events.isEmpty ? false : try isThereABlock()

@@ -2,6 +2,12 @@ import IdentityEngine
 
 /// Whole tables of a project, in pages: what a verification reads beside the other reads of a snapshot.
 protocol StoreRows: StoreSnapshot {
+    /// The projects that rows belong to, ascending.
+    func projectsWithRows() throws(StoreError) -> [ProjectID]
+
+    /// What the store's own check of its files finds, a line each; none where they are sound.
+    func fileFaults(limit: Int) throws(StoreError) -> [String]
+
     /// The keys of nodes, ascending, after a key.
     func nodeKeys(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [NodeKey]
 

@@ -105,12 +105,14 @@ extension Verification {
 
     mutating func compareSwitches() throws(StoreError) {
         let expected = replay.switches.sorted { $0.place < $1.place }
+        let frayed = Dictionary(frayedRows.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
         var next = 0
         var last: LinkSwitch?
         repeat {
             let page = try rows.linkSwitches(in: project, after: last, limit: Self.pageSize)
             last = page.last
             for found in page {
+                compareRevisions(of: found, frayed)
                 while next < expected.count, expected[next].place < found.place {
                     note(expected[next], nil)
                     next += 1
@@ -126,6 +128,17 @@ extension Verification {
         for expected in expected[next...] { note(expected, nil) }
     }
 
+    /// An amendment computes both ends of a link that it switches anew, whatever deletions took since.
+    private mutating func compareRevisions(of found: LinkSwitch, _ frayed: [NodeKey: Node]) {
+        guard !frayed.isEmpty, let link = replay.link(found.link) else { return }
+        for row in [stored(link.from), stored(link.to)].compactMap({ frayed[$0] })
+        where row.revisedSequence < found.sequence {
+            tally.add(at: found.sequence, "id \(row.id)") {
+                ("revised_sequence \(found.sequence) or later", "revised_sequence \(row.revisedSequence)")
+            }
+        }
+    }
+
     private mutating func note(_ expected: LinkSwitch?, _ found: LinkSwitch?) {
         guard let one = expected ?? found else { return }
         func text(_ value: LinkSwitch?) -> String { value.map { $0.isActive ? "on" : "off" } ?? "not switched" }
@@ -137,8 +150,10 @@ extension Verification {
         for (pair, sequence) in replay.blocks where stored(pair.low) != 0 && stored(pair.high) != 0 {
             expected[NodePair(stored(pair.low), stored(pair.high))] = (sequence, pair)
         }
-        let lifted = Dictionary(
-            uniqueKeysWithValues: replay.lifted.map { (NodePair(stored($0.key.low), stored($0.key.high)), $0.value) })
+        var lifted: [NodePair: Int64] = [:]
+        for (pair, sequence) in replay.lifted where stored(pair.low) != 0 && stored(pair.high) != 0 {
+            lifted[NodePair(stored(pair.low), stored(pair.high))] = sequence
+        }
         var last: NodePair?
         repeat {
             let page = try rows.blocks(in: project, after: last, limit: Self.pageSize)

@@ -91,6 +91,8 @@ extension Verification {
         expected.aliasSequence = node.aliasSequence
         if isFrayed {
             expected.takeShape(of: row)
+            // What is left of the log tells of too few revisions, but of none that was not.
+            expected.revisedSequence = max(row.revisedSequence, node.revisedSequence)
         } else {
             expected.takeShape(of: node)
             // What refers to a row that is missing differs because of that row.

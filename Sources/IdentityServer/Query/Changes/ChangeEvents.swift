@@ -17,19 +17,17 @@ struct ChangeEvents: AsyncSequence, Sendable {
     let feed: ChangeFeed
     let query: QueryRequest
     let reader: ChangeReader
+    /// Ends when the client is gone, too.
+    let subscription: LogSignal.Subscription
 
     struct Iterator: AsyncIteratorProtocol {
         private let events: ChangeEvents
-        private let subscription: LogSignal.Subscription
         private var hasBegun = false
         private var isAllowedSince = ContinuousClock.now
         private var lastPiece = ContinuousClock.now
         private var lastRead = ContinuousClock.now.advanced(by: .seconds(-1))
 
-        fileprivate init(_ events: ChangeEvents) {
-            self.events = events
-            subscription = events.feed.signal.follow(events.query.project)
-        }
+        fileprivate init(_ events: ChangeEvents) { self.events = events }
 
         /// The next events, or a comment where there were none for a while; nil at the end.
         ///
@@ -48,7 +46,8 @@ struct ChangeEvents: AsyncSequence, Sendable {
             while !Task.isShuttingDownGracefully {
                 guard let page = try await page() else { return nil }
                 if !page.changes.isEmpty { return ChangeText.events(page.changes) }
-                let isSilent = ContinuousClock.now >= lastPiece.advanced(by: events.feed.heartbeat)
+                // Signals come once a second at least: of two this is the nearer one.
+                let isSilent = ContinuousClock.now >= lastPiece.advanced(by: events.feed.heartbeat - .milliseconds(500))
                 if isSilent { return ChangeEvents.heartbeat }
                 if page.isAtEnd, await !isSignalled() { return nil }
             }
@@ -75,7 +74,7 @@ struct ChangeEvents: AsyncSequence, Sendable {
 
         /// Waits until there may be more.
         private func isSignalled() async -> Bool {
-            let subscription = subscription
+            let subscription = events.subscription
             return await withGracefulShutdownHandler {
                 await subscription.wait()
             } onGracefulShutdown: {

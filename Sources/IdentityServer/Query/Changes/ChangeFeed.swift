@@ -49,6 +49,7 @@ package struct ChangeFeed: Sendable {
 
     /// The changes up to now, one a line.
     func pages(_ query: QueryRequest) async throws -> StreamedReply {
+        try query.refuse("as_of")
         let last = try await lastSequence(of: query.project)
         let cursor = try query.changeCursor(last: last) ?? .start
         var limit: Int?
@@ -61,6 +62,7 @@ package struct ChangeFeed: Sendable {
 
     /// The changes up to now, and then each as it comes.
     func follow(_ query: QueryRequest) async throws -> StreamedReply {
+        try query.refuse("as_of")
         if query.first("limit") != nil {
             throw QueryFault.badRequest("limit cannot be given with follow, which has no end")
         }
@@ -72,13 +74,15 @@ package struct ChangeFeed: Sendable {
         let last = try await lastSequence(of: query.project)
         let cursor = try query.lastEventCursor(last: last) ?? query.changeCursor(last: last) ?? .start
         let reader = ChangeReader(query.project, after: cursor, orders: orders)
+        let subscription = signal.follow(query.project)
         var reply = StreamedReply(
             contentType: "text/event-stream",
             headers: [
                 ("X-Selfsame-Sequence", String(last)), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"),
             ],
-            pieces: ChangeEvents(feed: self, query: query, reader: reader))
+            pieces: ChangeEvents(feed: self, query: query, reader: reader, subscription: subscription))
         reply.place = place
+        reply.whenGone = { subscription.end() }
         reply.writeTimeout = writeTimeout
         return reply
     }
