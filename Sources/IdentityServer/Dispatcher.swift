@@ -355,8 +355,10 @@ package struct Dispatcher: Sendable {
         let access = try await directory.access(
             Credentials(authorization: request.authorization), projectID: options.projectIDText, host: request.host,
             for: .reading)
-        try await waitForSequence(
-            QueryRequest(request: request, items: QueryItems(request.query), body: QueryBody(), access: access))
+        let query = QueryRequest(
+            request: request, items: QueryItems(request.query), body: QueryBody(), access: access)
+        try query.refuse("as_of")
+        try await waitForSequence(query)
         return .whole(try await previewQuery.answer(payload, strict: options.strict, access: access))
     }
 

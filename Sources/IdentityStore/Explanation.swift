@@ -34,8 +34,8 @@ package struct Explanation: Hashable, Sendable {
     package let refusals: [LogEntry]
     /// Where to go on where there are more refusals: the sequence of the last one.
     package let next: Int64?
-    /// The links that unmerges took back, of the shortest chain that would join them with these; only where they are
-    /// two.
+    /// The links that unmerges took back, of the chain that would join them with the fewest of these; only where they
+    /// are two.
     package let parted: [PartedLink]
     /// The unmerge that parted them on purpose, while its block stands; not of the past.
     package let block: Block?
@@ -111,25 +111,57 @@ extension StoreSnapshot {
         return steps
     }
 
-    /// What parted two nodes, where a chain of links led from one to the other before.
+    /// What parted two nodes, where a chain of links led from one to the other before: the links of the chain with the
+    /// fewest that were taken back.
+    ///
+    /// Costs in proportion to all that was ever linked to one of them.
     private func partedLinks(
         from start: Node?, to end: Node?, in project: ProjectID, asOf sequence: Int64
     ) throws(StoreError) -> [Explanation.PartedLink] {
-        // An amendment computes every member of the clusters concerned anew.
-        guard let start, let end, start.revisedSequence > 0, end.revisedSequence > 0,
-            let chain = try EveryLink(snapshot: self, project: project)
-                .shortestChain(from: start.key, to: end.key, asOf: sequence)
-        else { return [] }
-        var parted: [Explanation.PartedLink] = []
-        for link in chain {
-            let states = try linkStates(of: link.sequence, in: project)
-            guard let revoked = states.revokedSequence(asOf: sequence) else { continue }
-            parted.append(
-                Explanation.PartedLink(
-                    link: link, from: try node(link.from, in: project)?.id ?? DistinctID([]),
-                    to: try node(link.to, in: project)?.id ?? DistinctID([]), revoked: revoked))
+        guard let start, let end, try !amendmentSequences(in: project, after: 0, limit: 1).isEmpty else { return [] }
+        var cameBy: [NodeKey: (former: NodeKey, parted: Explanation.PartedLink?)] = [:]
+        var known: Set<NodeKey> = [start.key]
+        var queue = [start.key]
+        // What is found over links that were taken back waits until there is nothing to find without.
+        var next: [(former: NodeKey, parted: Explanation.PartedLink)] = []
+        while !known.contains(end.key), !queue.isEmpty {
+            while let current = queue.popLast() {
+                for link in try links(of: current, in: project) where link.sequence <= sequence {
+                    let other = link.from == current ? link.to : link.from
+                    guard !known.contains(other) else { continue }
+                    let states = try linkStates(of: link.sequence, in: project)
+                    if let revoked = states.revokedSequence(asOf: sequence) {
+                        next.append((current, try partedLink(link, revoked: revoked, in: project)))
+                    } else {
+                        known.insert(other)
+                        cameBy[other] = (current, nil)
+                        queue.append(other)
+                    }
+                }
+            }
+            for (former, parted) in next {
+                let other = parted.link.from == former ? parted.link.to : parted.link.from
+                guard known.insert(other).inserted else { continue }
+                cameBy[other] = (former, parted)
+                queue.append(other)
+            }
+            next = []
         }
-        return parted
+        var parted: [Explanation.PartedLink] = []
+        var current = end.key
+        while let (former, link) = cameBy[current] {
+            if let link { parted.append(link) }
+            current = former
+        }
+        return parted.reversed()
+    }
+
+    private func partedLink(
+        _ link: Link, revoked: Int64, in project: ProjectID
+    ) throws(StoreError) -> Explanation.PartedLink {
+        Explanation.PartedLink(
+            link: link, from: try node(link.from, in: project)?.id ?? DistinctID([]),
+            to: try node(link.to, in: project)?.id ?? DistinctID([]), revoked: revoked)
     }
 
     /// Decides what could be said of the two, each on top of nothing but what is there.
@@ -142,22 +174,6 @@ extension StoreSnapshot {
             trials.append(try preview.decide(event))
         }
         return trials
-    }
-}
-
-/// The links of a project, whether they were taken back or not.
-private struct EveryLink: LinkSource {
-    typealias Failure = StoreError
-
-    let snapshot: any StoreSnapshot
-    let project: ProjectID
-
-    func node(for id: DistinctID) throws(StoreError) -> Node? { try snapshot.node(for: id, in: project) }
-
-    func node(_ key: NodeKey) throws(StoreError) -> Node? { try snapshot.node(key, in: project) }
-
-    func links(of key: NodeKey, activeAsOf sequence: Int64) throws(StoreError) -> [Link] {
-        try snapshot.links(of: key, in: project).filter { $0.sequence <= sequence }
     }
 }
 

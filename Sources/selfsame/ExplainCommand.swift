@@ -70,7 +70,7 @@ struct ExplainCommand: AsyncParsableCommand {
     private func writeRefusals(_ explanation: Explanation) {
         let names = explanation.resolved.map { "\($0.canonicalID.line) (\($0.clusterSize))" }
         Console.write("two: \(names.joined(separator: ", "))")
-        if let hint = explanation.hint { Console.write(hint) }
+        if let hint = explanation.hint { Console.write(hint.escapingControls(except: [])) }
         for parted in explanation.parted {
             Console.write(
                 "The unmerge \(parted.revoked) took back link \(parted.link.sequence): \(parted.link.verb.name) of "

@@ -52,7 +52,7 @@ struct VerifyCommand: AsyncParsableCommand {
                     "the store has no project, which a server gives it at its first start; stop the server, keep a "
                         + "copy of the data directory, and restore a backup")
             }
-            for fault in try await directory.store.faults(beside: projects, checksFiles: integrity) {
+            for fault in try await directory.store.faults(checksFiles: integrity) {
                 Console.write("THE STORE IS NOT SOUND: \(fault)")
                 isIdentical = false
             }
@@ -100,8 +100,10 @@ struct VerifyCommand: AsyncParsableCommand {
         ]
         if let first = report.tally.first {
             lines += [
-                "  differences: \(report.tally.count), the first at sequence \(first.sequence): \(first.subject)",
-                "    by the log:   \(first.expected)", "    in the store: \(first.found)",
+                "  differences: \(report.tally.count), the first at sequence \(first.sequence): "
+                    + first.subject.escapingControls(except: []),
+                "    by the log:   \(first.expected.escapingControls(except: []))",
+                "    in the store: \(first.found.escapingControls(except: []))",
                 "  Stop the server, keep a copy of the data directory, and restore a backup.",
             ]
         }
@@ -115,7 +117,7 @@ struct VerifyCommand: AsyncParsableCommand {
         for verdict in verdicts.first {
             let event = verdict.event
             lines.append(
-                "    \(verdict.sequence)  \(event.verb.name) \(event.primary), \(event.secondary): "
+                "    \(verdict.sequence)  \(event.verb.name) \(event.primary.line), \(event.secondary.line): "
                     + "\(verdict.recorded) in the log, \(verdict.anew) anew")
         }
         if verdicts.count > verdicts.first.count {

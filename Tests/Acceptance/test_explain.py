@@ -159,6 +159,16 @@ def test_what_unmerges_took_back_is_told(running):
     assert explain(running, A1, "x")["connected"]
 
 
+def test_only_what_has_to_come_back_is_told(running):
+    running.send(ORIGINAL.merge("a", "b"), ORIGINAL.merge("b", "c"))
+    for link in (1, 2):
+        body = json.dumps({"link": link, "keep_apart": "none"})
+        assert running.request("POST", "/identity/unmerge", body, basic(ORIGINAL.secret)).status == 200
+    running.send(ORIGINAL.merge("a", "z"), ORIGINAL.merge("z", "b"))
+    assert [link["sequence"] for link in explain(running, "a", "c")["parted"]] == [2]
+    assert [link["sequence"] for link in explain(running, "c", "z")["parted"]] == [2]
+
+
 def test_control_characters_do_not_reach_a_terminal(server, data):
     running = server(data=data)
     project, odd = running.project, "x\x1b[31m\x07\nspoof\ttab\x9b"

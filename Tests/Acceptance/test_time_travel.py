@@ -210,6 +210,11 @@ def test_a_moment_in_the_body_and_where_there_is_none(running):
     assert sizes({"distinct_ids": ["U1", "as_of"]}) == [3, 1]
     assert sizes({"distinct_ids": ["U1"], "as_of": 1}) == [2] and sizes({"distinct_ids": ["U1"], "as_of": "0"}) == [1]
     assert sizes({"distinct_ids": ["U1"], "as_of": 3}) == 404
+    escaped = running.request(
+        "POST", "/identity/resolve", b'{"distinct_ids":["U1"],"as\\u005fof":1}', basic(ORIGINAL.secret))
+    assert escaped.json["results"][0]["cluster_size"] == 2
+    both = running.request("POST", "/identity/resolve?as_of=1", b'{"distinct_ids":["U1"],"as_of":1}', basic(ORIGINAL.secret))
+    assert both.status == 400 and "given once" in both.json["error"]
     assert sizes({"distinct_ids": ["U1"], "as_of": None}) == sizes({"distinct_ids": ["U1"], "as_of": {}}) == 400
     for path in ("/identity/log", "/identity/blocks", "/identity/changes", "/identity/changes?follow=1"):
         answer = running.request(

@@ -77,6 +77,7 @@ struct AmendmentRoutes: Sendable {
                     + known.sorted().joined(separator: ", "))
         }
         let isInBody = try fields.flag("preview")
+        guard query.items.all("preview").count <= 1 else { throw QueryFault.badRequest("preview must be given once") }
         switch query.items.first("preview").map({ String(decoding: $0, as: UTF8.self) }) {
         case nil, "false", "0": return isInBody
         case "true", "1": return true

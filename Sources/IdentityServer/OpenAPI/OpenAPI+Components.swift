@@ -26,7 +26,7 @@ extension OpenAPI {
             "description": "true shows what would happen, and changes nothing; as the field of the body."},
           "after": {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0},
             "description": "The next of the page before."},
-          "member": {"name": "after", "in": "query",
+          "clusterCursor": {"name": "after", "in": "query",
             "schema": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,17}:[0-9]{1,18})$"},
             "description": "The next of the page before."},
           "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},

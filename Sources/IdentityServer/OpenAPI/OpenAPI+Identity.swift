@@ -23,7 +23,8 @@ extension OpenAPI {
             "requestBody": {"required": true, "content": {"application/json": {"schema": {
               "type": "object", "required": ["distinct_ids"], "properties": {"distinct_ids": {
                 "type": "array", "items": {"$ref": "#/components/schemas/DistinctID"}, "minItems": 1,
-                  "maxItems": 10000}}}}}},
+                  "maxItems": 10000},
+                "as_of": {"type": ["string", "integer"], "description": "As the option of the query."}}}}}},
             "security": [{"basic": []}],
             "responses": {"200": {"$ref": "#/components/responses/Resolved"}, \#(pastResponses)}
           }
@@ -35,7 +36,7 @@ extension OpenAPI {
             "parameters": [
               {"name": "distinct_id", "in": "query", "required": true,
                 "schema": {"$ref": "#/components/schemas/DistinctID"}},
-              {"$ref": "#/components/parameters/member"}, {"$ref": "#/components/parameters/limit"},
+              {"$ref": "#/components/parameters/clusterCursor"}, {"$ref": "#/components/parameters/limit"},
               {"$ref": "#/components/parameters/as_of"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],

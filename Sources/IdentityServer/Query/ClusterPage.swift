@@ -1,9 +1,10 @@
 import IdentityEngine
 import IdentityStore
 
-/// One page of a cluster: members in the order of its ring, the root first, and the links that begin at them.
+/// One page of a cluster: members and the links that begin at them.
 ///
-/// All pages show the cluster as it was at the sequence of the first one.
+/// The members come in the order of the ring, the root first, or with `as_of` in that of their keys. All pages show the
+/// cluster as it was at the sequence of the first one.
 struct ClusterPage {
     /// Where a page begins: a member, and the sequence as of which the pages before were read.
     struct Start: Hashable, Sendable, CustomStringConvertible {
@@ -142,12 +143,14 @@ struct ClusterPage {
             else { return nil }
             current = first
         }
-        var content = Content(members: [], size: root.size, canonicalID: id)
+        var content: Content
+        // Where the cluster has more links by now, what it was is found from all its members.
         if start != nil, try identity.root(of: node).linkedSequence > sequence {
             let resolved = try identity.resolve(id, asOf: sequence)
-            (content.size, content.canonicalID) = (resolved.clusterSize, resolved.canonicalID)
+            content = Content(members: [], size: resolved.clusterSize, canonicalID: resolved.canonicalID)
         } else {
-            content.canonicalID = try identity.canonicalNode(ofRoot: root).id
+            content = Content(
+                members: [], size: root.size, canonicalID: try identity.canonicalNode(ofRoot: root).id)
         }
         while true {
             content.members.append(current.forgettingLinks(after: sequence))

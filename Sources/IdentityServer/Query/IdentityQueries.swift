@@ -21,7 +21,7 @@ struct IdentityQueries: Sendable {
     func resolve(_ query: QueryRequest) async throws -> WireResponse {
         let ids = try resolvedIDs(query)
         let project = query.project
-        let asOf = try await query.pastSequence(of: store, clock: clock, text: query.text("as_of") ?? query.bodyMoment)
+        let asOf = try await query.pastSequence(of: store, clock: clock, text: query.moment())
         return Answer.json(
             try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
                 let identity = snapshot.identity(of: project)

@@ -1,6 +1,7 @@
 /// Reading of JSON that was checked and minified before: what stores hold and answers are made of.
 ///
-/// No other text is given to it; of one it would make no sense, but neither trap nor run for ever.
+/// No other text is given to it, but for strings alone; of one it would make no sense, but neither trap nor run for
+/// ever.
 enum MinifiedJSON {
     /// Calls the body with each member of an object: its key as it stands there, quoted, and its value.
     static func forEachMember(

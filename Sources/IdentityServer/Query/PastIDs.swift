@@ -3,8 +3,8 @@ import IdentityStore
 
 /// What ids resolve to, now or at a sequence: each cluster of the past is looked for once.
 struct PastIDs {
-    /// The most ids that are kept; where there would be more, those from before are forgotten.
-    private static let limit = 1_000_000
+    /// Where more ids than this would be kept, those from before a cluster are forgotten.
+    private static let limit = 250_000
 
     private let sequence: Int64?
     private var known: [NodeKey: ResolvedID] = [:]

@@ -108,27 +108,34 @@ extension QueryRequest {
         }
     }
 
-    /// The `as_of` of a body that is a JSON object; nil where it has none.
-    var bodyMoment: String? {
+    /// The `as_of` of the query, or of a body that is a JSON object; nil where neither has one.
+    ///
+    /// - Throws: `QueryFault` where both have one, or where it is neither a text nor a number.
+    func moment() throws(QueryFault) -> String? {
         struct Body: Decodable {
-            let text: String?
+            var hasMoment = false
+            var text: String?
 
             private enum Key: String, CodingKey { case moment = "as_of" }
 
             init(from decoder: any Decoder) throws {
                 let fields = try decoder.container(keyedBy: Key.self)
-                guard fields.contains(.moment) else {
-                    text = nil
-                    return
-                }
-                // Anything else is named as what it is not.
+                hasMoment = fields.contains(.moment)
                 text =
                     (try? fields.decode(String.self, forKey: .moment))
-                    ?? (try? fields.decode(Int64.self, forKey: .moment)).map { "\($0)" } ?? "no text and no number"
+                    ?? (try? fields.decode(Int64.self, forKey: .moment)).map { "\($0)" }
             }
         }
-        // Nearly no body has it, and one may name thousands of ids.
-        guard request.method == .post, Data(request.body).range(of: Data("as_of".utf8)) != nil else { return nil }
-        return (try? JSONDecoder().decode(Body.self, from: Data(request.body)))?.text
+        let body = Data(request.body)
+        // Nearly no body has it, and one may name thousands of ids. A name may be written with escapes.
+        guard request.method == .post, body.range(of: Data("as_of".utf8)) != nil || body.contains(UInt8(ascii: "\\"))
+        else { return text("as_of") }
+        guard let found = try? JSONDecoder().decode(Body.self, from: body) else {
+            throw .badRequest("the body must be a JSON object")
+        }
+        guard found.hasMoment else { return text("as_of") }
+        if text("as_of") != nil { throw .badRequest("as_of must be given once, in the query or in the body") }
+        guard let moment = found.text else { throw .badRequest("as_of must be a sequence, or a time as a string") }
+        return moment
     }
 }

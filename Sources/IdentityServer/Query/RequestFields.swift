@@ -71,9 +71,10 @@ struct RequestFields {
                 while place < body.count, body[place] != UInt8(ascii: "\"") {
                     place += body[place] == UInt8(ascii: "\\") ? 2 : 1
                 }
-                let name = Array(MinifiedJSON.unescaped(body[start..<min(place, body.count)]))
-                if isName, !names.insert(name).inserted { return String(decoding: name.prefix(40), as: UTF8.self) }
+                guard isName else { break }
                 isName = false
+                let name = Array(MinifiedJSON.unescaped(body[start..<min(place, body.count)]))
+                if !names.insert(name).inserted { return String(decoding: name.prefix(40), as: UTF8.self) }
             default: break
             }
             place += 1

@@ -75,13 +75,15 @@ struct MemoryEvents {
 
     /// Events that are filed under one of some ids, before a key, newest first.
     func page(of ids: Set<DistinctID>, before key: EventKey, limit: Int, sizeLimitBytes: Int) -> [StoredEvent] {
-        let limit = min(limit, keys.count)
+        let limit = min(max(limit, 0), keys.count)
         var newest: [EventKey] = []
         for id in ids {
             guard let keys = keysByID[id] else { continue }
             // Once there are enough, only what is newer than the last of them counts.
             let least = newest.count == limit ? newest.last : nil
-            newest += keys[..<keys.partitioningIndex { $0 >= key }].suffix(limit).drop { $0 < least ?? $0 }
+            let added = keys[..<keys.partitioningIndex { $0 >= key }].suffix(limit).drop { $0 < least ?? $0 }
+            if added.isEmpty { continue }
+            newest += added
             if newest.count >= limit { newest = Array(newest.sorted(by: >).prefix(limit)) }
         }
         var page: [StoredEvent] = []

@@ -40,7 +40,7 @@ struct SQLiteSnapshot: StoreSnapshot {
         try last.bind(1, project.rawValue)
         let settled = try PreparedStatement(cached: Statements.settledTime, in: db)
         try settled.bind(1, project.rawValue)
-        return max(try last.first { $0.integer(1) } ?? .min, try settled.first { $0.integer(0) + 1 } ?? .min)
+        return max(try last.first { $0.integer(1) } ?? .min, try settled.first { $0.integer(0) &+ 1 } ?? .min)
     }
 
     func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link] {

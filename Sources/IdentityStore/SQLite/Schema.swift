@@ -185,7 +185,9 @@ enum Schema {
     ///
     /// `ids` holds those that a task has still to deal with, each after its length of four bytes, big-endian; it is
     /// empty once a task is done. `number` keeps the order of their making. `counter` has the greatest node key ever
-    /// given as of the last deletion, so that no key is given twice.
+    /// given as of the last deletion, so that no key is given twice; under `parted` and the project's number its last
+    /// sequence when a deletion took an id that had been parted from others; and under `settled` and that number the
+    /// time up to which no entry of it is to come any more.
     private static let privacy = """
         CREATE TABLE privacy_task (
             number INTEGER PRIMARY KEY,

@@ -20,7 +20,7 @@ extension WriterStatements {
         }
         try settledTime.bind(1, project.id.rawValue)
         if try settledTime.step() {
-            state.leastEntryMilliseconds = max(state.leastEntryMilliseconds, settledTime.integer(0) + 1)
+            state.leastEntryMilliseconds = max(state.leastEntryMilliseconds, settledTime.integer(0) &+ 1)
             settledTime.reset()
         }
         for id in project.ids { try admit(id, to: &state) }

@@ -2,7 +2,7 @@ import IdentityEngine
 
 /// Whole tables of a project, in pages: what a verification reads beside the other reads of a snapshot.
 protocol StoreRows: StoreSnapshot {
-    /// The projects that rows belong to, ascending.
+    /// The projects that events, ids, links, records of the log and profiles belong to, ascending.
     func projectsWithRows() throws(StoreError) -> [ProjectID]
 
     /// What the store's own check of its files finds, a line each; none where they are sound.

@@ -105,14 +105,12 @@ extension Verification {
 
     mutating func compareSwitches() throws(StoreError) {
         let expected = replay.switches.sorted { $0.place < $1.place }
-        let frayed = Dictionary(frayedRows.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
         var next = 0
         var last: LinkSwitch?
         repeat {
             let page = try rows.linkSwitches(in: project, after: last, limit: Self.pageSize)
             last = page.last
             for found in page {
-                compareRevisions(of: found, frayed)
                 while next < expected.count, expected[next].place < found.place {
                     note(expected[next], nil)
                     next += 1
@@ -126,17 +124,6 @@ extension Verification {
             }
         } while last != nil
         for expected in expected[next...] { note(expected, nil) }
-    }
-
-    /// An amendment computes both ends of a link that it switches anew, whatever deletions took since.
-    private mutating func compareRevisions(of found: LinkSwitch, _ frayed: [NodeKey: Node]) {
-        guard !frayed.isEmpty, let link = replay.link(found.link) else { return }
-        for row in [stored(link.from), stored(link.to)].compactMap({ frayed[$0] })
-        where row.revisedSequence < found.sequence {
-            tally.add(at: found.sequence, "id \(row.id)") {
-                ("revised_sequence \(found.sequence) or later", "revised_sequence \(row.revisedSequence)")
-            }
-        }
     }
 
     private mutating func note(_ expected: LinkSwitch?, _ found: LinkSwitch?) {

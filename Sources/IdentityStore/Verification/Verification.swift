@@ -29,21 +29,19 @@ extension Store {
 
     /// What is wrong with the store beside its projects.
     ///
-    /// - Parameters:
-    ///   - projects: the projects that there are.
-    ///   - checksFiles: whether the store checks its files, every page and index of them.
+    /// - Parameter checksFiles: whether the store checks its files, every page and index of them.
     /// - Returns: a line for each fault.
     /// - Throws: `StoreError`.
-    package func faults(
-        beside projects: [ProjectRecord], checksFiles: Bool
-    ) async throws(StoreError) -> [String] {
-        let known = Set(projects.map(\.id))
-        return try await read { snapshot throws(StoreError) in
-            guard let rows = snapshot as? any StoreRows else { return [] }
-            let strays = try rows.projectsWithRows().filter { !known.contains($0) }
-            return strays.map { "there are rows of project \($0), but there is no such project" }
-                + (checksFiles ? try rows.fileFaults(limit: 20) : [])
+    package func faults(checksFiles: Bool) async throws(StoreError) -> [String] {
+        let (found, faults) = try await read { snapshot throws(StoreError) -> ([ProjectID], [String]) in
+            guard let rows = snapshot as? any StoreRows else { return ([], []) }
+            return (try rows.projectsWithRows(), checksFiles ? try rows.fileFaults(limit: 20) : [])
         }
+        // No project is ever taken away, and one that was made meanwhile is known by now.
+        let known = Set(try await projects().map(\.id))
+        return found.filter { !known.contains($0) }.map {
+            "there are rows of project \($0), but there is no such project"
+        } + faults
     }
 
     /// The same for a project as it is recorded, whose rules are compared with the last that its log says.

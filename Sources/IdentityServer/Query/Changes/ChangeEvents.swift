@@ -46,7 +46,7 @@ struct ChangeEvents: AsyncSequence, Sendable {
             while !Task.isShuttingDownGracefully {
                 guard let page = try await page() else { return nil }
                 if !page.changes.isEmpty { return ChangeText.events(page.changes) }
-                // Signals come once a second at least: of two this is the nearer one.
+                // A signal comes each second: half a second early is nearer than half a second late.
                 let isSilent = ContinuousClock.now >= lastPiece.advanced(by: events.feed.heartbeat - .milliseconds(500))
                 if isSilent { return ChangeEvents.heartbeat }
                 if page.isAtEnd, await !isSignalled() { return nil }

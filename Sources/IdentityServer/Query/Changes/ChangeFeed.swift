@@ -82,7 +82,7 @@ package struct ChangeFeed: Sendable {
             ],
             pieces: ChangeEvents(feed: self, query: query, reader: reader, subscription: subscription))
         reply.place = place
-        reply.whenGone = { subscription.end() }
+        reply.whenGone = { [weak subscription] in subscription?.end() }
         reply.writeTimeout = writeTimeout
         return reply
     }
