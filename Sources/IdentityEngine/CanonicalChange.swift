@@ -45,6 +45,7 @@ package struct RingPiece: Hashable, Sendable {
         self.first = first
         self.former = former
     }
+
     /// A whole cluster.
     init(ofRoot root: Node) { self.init(root: root.key, first: root.next, former: root.canonical) }
 }

@@ -124,7 +124,7 @@ private struct AmendmentPlanner {
         let members = try members(of: links)
         let active = try activeLinks(of: members)
         if let taken = IdentityIndex.unrestorable(links, activeLinks: active) {
-            return .failure(.deviceTaken(link: taken.sequence, device: try id(of: taken.from)))
+            return .failure(.deviceTaken(link: taken.sequence, device: try identity.id(of: taken.from)))
         }
         let all = (active + links).sorted { $0.sequence < $1.sequence }
         let revision = Revision(of: members, activeLinks: all, sequence: sequence)
@@ -200,7 +200,7 @@ private struct AmendmentPlanner {
         for link in links {
             namedLinks.append(
                 AmendmentReport.NamedLink(
-                    link: link, from: try id(of: link.from), to: try id(of: link.to),
+                    link: link, from: try identity.id(of: link.from), to: try identity.id(of: link.to),
                     isTogether: revision.areTogether(link.from, link.to)))
         }
         var blocks: [[DistinctID]] = []
@@ -212,13 +212,9 @@ private struct AmendmentPlanner {
             namedNodes: named)
     }
 
-    private func id(of key: NodeKey) throws(StoreError) -> DistinctID {
-        try identity.node(key)?.id ?? DistinctID([])
-    }
-
     private func ids(of keys: [NodeKey]) throws(StoreError) -> [DistinctID] {
         var ids: [DistinctID] = []
-        for key in keys { ids.append(try id(of: key)) }
+        for key in keys { ids.append(try identity.id(of: key)) }
         return ids
     }
 

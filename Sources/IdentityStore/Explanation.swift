@@ -104,8 +104,7 @@ extension StoreSnapshot {
         for link in links {
             steps.append(
                 Explanation.Step(
-                    link: link, from: try identity.node(link.from)?.id ?? DistinctID([]),
-                    to: try identity.node(link.to)?.id ?? DistinctID([]),
+                    link: link, from: try identity.id(of: link.from), to: try identity.id(of: link.to),
                     entry: try logEntry(link.sequence, in: project)))
         }
         return steps
@@ -159,9 +158,9 @@ extension StoreSnapshot {
     private func partedLink(
         _ link: Link, revoked: Int64, in project: ProjectID
     ) throws(StoreError) -> Explanation.PartedLink {
-        Explanation.PartedLink(
-            link: link, from: try node(link.from, in: project)?.id ?? DistinctID([]),
-            to: try node(link.to, in: project)?.id ?? DistinctID([]), revoked: revoked)
+        let identity = identity(of: project)
+        return Explanation.PartedLink(
+            link: link, from: try identity.id(of: link.from), to: try identity.id(of: link.to), revoked: revoked)
     }
 
     /// Decides what could be said of the two, each on top of nothing but what is there.
@@ -175,6 +174,11 @@ extension StoreSnapshot {
         }
         return trials
     }
+}
+
+extension IdentityView {
+    /// The id of a node; of no bytes where there is no such node.
+    package func id(of key: NodeKey) throws(StoreError) -> DistinctID { try node(key)?.id ?? DistinctID([]) }
 }
 
 extension Explanation {

@@ -123,9 +123,8 @@ struct BlocksCommand: AsyncParsableCommand {
                 var lines: [String] = []
                 let blocks = try snapshot.blocks(in: project.id, after: after, limit: 1000)
                 for block in blocks {
-                    let ids = [try identity.node(block.pair.low)?.id, try identity.node(block.pair.high)?.id]
-                    lines.append(
-                        (ids.map { ($0 ?? DistinctID([])).line } + ["\(block.sequence)"]).joined(separator: "\t"))
+                    let ids = [try identity.id(of: block.pair.low), try identity.id(of: block.pair.high)]
+                    lines.append((ids.map(\.line) + ["\(block.sequence)"]).joined(separator: "\t"))
                 }
                 return (lines, blocks.last?.pair)
             }

@@ -135,10 +135,10 @@ struct AmendmentRoutes: Sendable {
                     try json.array("blocks") { (json) throws(StoreError) in
                         for block in blocks.prefix(limit) {
                             let time = try snapshot.logRecord(block.sequence, in: project)?.timeMilliseconds
-                            let ids = [try identity.node(block.pair.low)?.id, try identity.node(block.pair.high)?.id]
+                            let ids = [try identity.id(of: block.pair.low), try identity.id(of: block.pair.high)]
                             json.object { json in
                                 json.array("distinct_ids") { json in
-                                    for id in ids { json.element(id?.bytes ?? []) }
+                                    for id in ids { json.element(id.bytes) }
                                 }
                                 json.field("unmerge", block.sequence)
                                 json.optional("time", time.map { Timestamp.text(milliseconds: $0) })
