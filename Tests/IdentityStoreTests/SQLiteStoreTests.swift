@@ -261,7 +261,8 @@ struct SQLiteStoreTests {
             Plan("id", Statements.identityByID, "INDEX sqlite_autoindex_identity_1 (project=? AND distinct_id=?)"),
             Plan("key", Statements.identityByKey, "INTEGER PRIMARY KEY (rowid=?)"),
             Plan("nodes", Statements.identitiesAfter, "identity_project (project=? AND key>?)"),
-            Plan("last entry", Statements.lastEntry, "PRIMARY KEY (project=?)"),
+            Plan("last sequence", Statements.lastSequence, "PRIMARY KEY (project=?)"),
+            Plan("least time of an entry", Statements.leastEntryTime, "PRIMARY KEY (project=?)"),
             Plan("entries", Statements.entriesAfter, "PRIMARY KEY (project=? AND sequence>?)"),
             Plan(
                 "entries of a node", Statements.nodeEntriesAfter,

@@ -30,17 +30,15 @@ struct SQLiteSnapshot: StoreSnapshot {
     }
 
     func lastSequence(of project: ProjectID) throws(StoreError) -> Int64 {
-        let statement = try PreparedStatement(cached: Statements.lastEntry, in: db)
+        let statement = try PreparedStatement(cached: Statements.lastSequence, in: db)
         try statement.bind(1, project.rawValue)
         return try statement.first { statement in statement.integer(0) } ?? 0
     }
 
     func leastEntryMilliseconds(of project: ProjectID) throws(StoreError) -> Int64 {
-        let last = try PreparedStatement(cached: Statements.lastEntry, in: db)
-        try last.bind(1, project.rawValue)
-        let settled = try PreparedStatement(cached: Statements.settledTime, in: db)
-        try settled.bind(1, project.rawValue)
-        return max(try last.first { $0.integer(1) } ?? .min, try settled.first { $0.integer(0) &+ 1 } ?? .min)
+        let statement = try PreparedStatement(cached: Statements.leastEntryTime, in: db)
+        try statement.bind(1, project.rawValue)
+        return try statement.first { $0.integer(0) } ?? .min
     }
 
     func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link] {

@@ -75,8 +75,8 @@ final class WriterStatements {
     let updateIdentity: PreparedStatement
     let insertEntry: PreparedStatement
     let insertEntryNode: PreparedStatement
-    let lastEntry: PreparedStatement
-    let settledTime: PreparedStatement
+    let lastSequence: PreparedStatement
+    let leastEntryTime: PreparedStatement
     let insertLink: PreparedStatement
     let activeLink: PreparedStatement
     let deleteBlock: PreparedStatement
@@ -96,8 +96,8 @@ final class WriterStatements {
         updateIdentity = try PreparedStatement(Statements.updateIdentity, in: db)
         insertEntry = try PreparedStatement(Statements.insertEntry, in: db)
         insertEntryNode = try PreparedStatement(Statements.insertEntryNode, in: db)
-        lastEntry = try PreparedStatement(Statements.lastEntry, in: db)
-        settledTime = try PreparedStatement(Statements.settledTime, in: db)
+        lastSequence = try PreparedStatement(Statements.lastSequence, in: db)
+        leastEntryTime = try PreparedStatement(Statements.leastEntryTime, in: db)
         insertLink = try PreparedStatement(Statements.insertLink, in: db)
         activeLink = try PreparedStatement(Statements.activeLink, in: db)
         deleteBlock = try PreparedStatement(Statements.deleteBlock, in: db)

@@ -53,11 +53,16 @@ enum Statements {
 
     static let insertEntryNode = "INSERT INTO log_node (project, node, sequence) VALUES (?, ?, ?)"
 
-    static let lastEntry = "SELECT sequence, time FROM log WHERE project = ? ORDER BY sequence DESC LIMIT 1"
+    static let lastSequence = "SELECT sequence FROM log WHERE project = ? ORDER BY sequence DESC LIMIT 1"
 
-    /// No entry of the project ?1 gets a time up to this one any more.
-    static let settledTime = "SELECT value FROM counter WHERE name = 'settled ' || ?1"
+    /// The earliest time that the next entry of the project ?1 may get; the least number where any will do.
+    static let leastEntryTime = """
+        SELECT max(
+            coalesce((SELECT time FROM log WHERE project = ?1 ORDER BY sequence DESC LIMIT 1), -9223372036854775808),
+            coalesce((SELECT value + 1 FROM counter WHERE name = 'settled ' || ?1), -9223372036854775808))
+        """
 
+    /// From here on no entry of the project ?1 gets a time up to ?2.
     static let settleTime = """
         INSERT INTO counter (name, value) VALUES ('settled ' || ?1, ?2)
         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)

@@ -12,17 +12,13 @@ extension WriterStatements {
         var state = CommitPlan.ProjectState(
             id: project.id, rules: project.rules, index: IdentityIndex(nextKey: nextKey), lastSequence: 0,
             leastEntryMilliseconds: .min)
-        try lastEntry.bind(1, project.id.rawValue)
-        if try lastEntry.step() {
-            state.lastSequence = lastEntry.integer(0)
-            state.leastEntryMilliseconds = lastEntry.integer(1)
-            lastEntry.reset()
+        try lastSequence.bind(1, project.id.rawValue)
+        if try lastSequence.step() {
+            state.lastSequence = lastSequence.integer(0)
+            lastSequence.reset()
         }
-        try settledTime.bind(1, project.id.rawValue)
-        if try settledTime.step() {
-            state.leastEntryMilliseconds = max(state.leastEntryMilliseconds, settledTime.integer(0) &+ 1)
-            settledTime.reset()
-        }
+        try leastEntryTime.bind(1, project.id.rawValue)
+        state.leastEntryMilliseconds = try leastEntryTime.first { $0.integer(0) } ?? .min
         for id in project.ids { try admit(id, to: &state) }
         let hasBlocks = project.events.isEmpty ? false : try isThereABlock()
         for event in project.events {
