@@ -1,4 +1,4 @@
-"""Preview: what /import would make of a body or of files, told without storing anything (P 10-11)."""
+"""Preview: what /import would make of a body or of files, told without storing anything (P 10-15)."""
 
 import base64
 import gzip

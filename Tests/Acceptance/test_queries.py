@@ -1,4 +1,4 @@
-"""Queries for profiles, conditions on exports, and the question whose credential this is (P 10-5, 10-6, 10-9, 10-10)."""
+"""Queries for profiles, conditions on exports, and the question whose credential this is (P 10-5, 10-6, 10-13, 10-14)."""
 
 import concurrent.futures
 import gzip

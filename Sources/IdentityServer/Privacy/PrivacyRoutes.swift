@@ -3,7 +3,7 @@ import IdentityEngine
 import IdentityStore
 import MixpanelWire
 
-/// Deletion and retrieval for privacy law, in the shape of Mixpanel's GDPR API (P 10-8).
+/// Deletion and retrieval for privacy law, in the shape of Mixpanel's GDPR API (P 10-12).
 struct PrivacyRoutes: Sendable {
     /// The most ids of one request.
     static let idLimit = 2_000

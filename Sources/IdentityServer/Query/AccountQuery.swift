@@ -2,7 +2,7 @@ import IdentityEngine
 import IdentityStore
 import MixpanelWire
 
-/// The answer of `/api/app/me`: whose credential this is, and which projects it opens (P 10-9).
+/// The answer of `/api/app/me`: whose credential this is, and which projects it opens (P 10-13).
 struct AccountQuery: Sendable {
     private let directory: ProjectDirectory
 

@@ -1,4 +1,4 @@
-/// A condition on the properties of an event or of a profile (P 10-10).
+/// A condition on the properties of an event or of a profile (P 10-14).
 ///
 /// `properties["plan"] == "pro" and not defined(properties["ended"])`. The grammar, and what each operator makes of
 /// which values, is in `docs/queries.md`.
