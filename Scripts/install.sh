@@ -3,7 +3,7 @@
 # Asks for nothing where everything is there, and says what to install where it cannot.
 set -euo pipefail
 
-common=(g++ make libsimdjson-dev libsqlite3-dev libpq-dev zlib1g-dev)
+common=(g++ make libsimdjson-dev libsqlite3-dev libssl-dev zlib1g-dev)
 case "${1:-run}" in
 run) wanted=("${common[@]}" curl) ;;
 test) wanted=("${common[@]}" curl python3 python3-venv strace chromium) ;;

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 
 /// The key under which a data directory's secrets are kept (P 5.6).
@@ -6,10 +5,10 @@ import Foundation
 /// A secret is 128 random bits and is the whole credential, so it is looked up by its digest: a salted hash could not
 /// be.
 package struct SecretKey: Sendable {
-    private let key: SymmetricKey
+    private let key: [UInt8]
 
     /// A key for a store that is not kept.
-    package init() { key = SymmetricKey(size: .bits256) }
+    package init() { key = Self.randomBytes(count: 32) }
 
     /// The key in a file, which is made if it is not there, readable by its owner only.
     ///
@@ -23,22 +22,21 @@ package struct SecretKey: Sendable {
             guard bytes.count == 32 else {
                 throw ConfigurationError("\(path) is not a key of 32 bytes; restore it from your backup")
             }
-            key = SymmetricKey(data: bytes)
+            key = bytes
             return
         }
-        key = SymmetricKey(size: .bits256)
-        let text = unsafe key.withUnsafeBytes { unsafe Hex.text(Array($0)) }
-        try PrivateFile.write(text + "\n", to: path)
+        key = Self.randomBytes(count: 32)
+        try PrivateFile.write(Hex.text(key) + "\n", to: path)
     }
 
     /// HMAC-SHA256 of a secret: 32 bytes.
     package func digest(of secret: String) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array(secret.utf8), using: key))
+        HMACSHA256.code(of: Array(secret.utf8), key: key)
     }
 
     /// HMAC-SHA256 of bytes that are no secret, under a name that keeps them apart from secrets: 32 bytes.
     func digest(of bytes: [UInt8], as name: StaticString) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array("\(name)\0".utf8) + bytes, using: key))
+        HMACSHA256.code(of: Array("\(name)\0".utf8) + bytes, key: key)
     }
 
     /// Whether bytes have a digest, or begin with as much of it as is given; the time tells nothing.
@@ -52,8 +50,13 @@ package struct SecretKey: Sendable {
 
     /// 128 random bits, as 32 hexadecimal digits: a new secret or token.
     package static func makeSecret() -> String {
+        Hex.text(randomBytes(count: 16))
+    }
+
+    /// Bytes of the system's random generator, which is fit for keys.
+    private static func randomBytes(count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
-        return Hex.text((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
 }
 
