@@ -25,7 +25,7 @@ fi
 venv=.build/venv
 if [ ! -x "$venv/bin/pytest" ]; then python3 -m venv "$venv"; fi
 if "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement Tests/Acceptance/requirements.txt; then
-    SELFSAME_BINARY=${SELFSAME_BINARY:-.build/debug/selfsame} \
+    SELFSAME_BINARY=${SELFSAME_BINARY:-.build/release/selfsame} \
         "$venv/bin/pytest" Tests/Acceptance --junitxml="$log/pytest.xml" -q --durations=10 2>&1 | tee "$log/pytest"
     counts=$("$venv/bin/python" - "$log/pytest.xml" <<'PYTHON'
 import sys, xml.etree.ElementTree as tree

@@ -157,11 +157,13 @@ LEGACY = Project(1003, "0000000000000000000000000000cccc", "5ec00000000000000000
 class Server:
     """One process of `selfsame serve`."""
 
-    def __init__(self, *arguments, data=None, project=None, env=None, prepare=None, wrapper=(), tls=None):
+    def __init__(self, *arguments, data=None, project=None, env=None, prepare=None, wrapper=(), tls=None,
+                 binary=BINARY):
         """Starts the server and waits until it listens.
 
         `data` is the data directory, `project` the project to speak for (the directory's first, where there is one),
-        `prepare` runs in the child before the server does, `wrapper` is a command that runs the server, and `tls` is the `SSLContext` to speak to it with.
+        `prepare` runs in the child before the server does, `wrapper` is a command that runs the server, `tls` is the
+        `SSLContext` to speak to it with, and `binary` the server to run.
         """
         self.tls = tls
         self.data = Path(data) if data else None
@@ -169,7 +171,7 @@ class Server:
         self.lines = []
         options = ["--data", str(data)] if data else []
         self.process = subprocess.Popen(
-            [*wrapper, str(BINARY), "serve", "--port", "0", *options, *map(str, arguments)],
+            [*wrapper, str(binary), "serve", "--port", "0", *options, *map(str, arguments)],
             env={**ENVIRONMENT, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
             preexec_fn=prepare, text=True)
         self.port = None
