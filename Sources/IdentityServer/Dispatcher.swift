@@ -143,8 +143,8 @@ package struct Dispatcher: Sendable {
 
     private func withCORS(_ request: WireRequest, _ body: () -> WireResponse) -> WireResponse {
         var response = body()
-        if isOverloadUnavailable, response.status == 429, Self.clientPaths.contains(Self.normalized(request.path)) {
-            response = Answer.unavailableForNow(response)
+        if response.failureText != nil, Self.clientPaths.contains(Self.normalized(request.path)) {
+            response = Answer.clientFailure(response, to: request, isOverloadUnavailable: isOverloadUnavailable)
         }
         response.headers.append(contentsOf: CORS(request).headers)
         return response

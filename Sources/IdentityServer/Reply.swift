@@ -44,8 +44,21 @@ extension WireResponse {
 }
 
 extension Answer {
+    /// A failure as a client endpoint tells it (P 3.2-2, 4.2-3).
+    ///
+    /// Of a request whose body was not read, or cannot be, the options of the query are all that is known.
+    static func clientFailure(
+        _ failure: WireResponse, to request: WireRequest, isOverloadUnavailable: Bool
+    ) -> WireResponse {
+        let isVerbose =
+            failure.isVerboseFailure
+            || RequestOptions(query: QueryItems(request.query), form: nil).wantsVerboseFailure
+        let response = isOverloadUnavailable && failure.status == 429 ? unavailableForNow(failure) : failure
+        return isVerbose ? response.asVerboseFailure : response
+    }
+
     /// 503 with the delay of a 429.
-    static func unavailableForNow(_ tooMany: WireResponse) -> WireResponse {
+    private static func unavailableForNow(_ tooMany: WireResponse) -> WireResponse {
         let delay = tooMany.headers.first { $0.name == "Retry-After" }.flatMap { Int($0.value) }
         return unavailable(
             "the server takes no more at this rate; send the request again after Retry-After",

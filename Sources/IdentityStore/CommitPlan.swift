@@ -51,6 +51,8 @@ extension CommitPlan {
         package var lastSequence: Int64
         /// The earliest time that the next entry may get.
         package var leastEntryMilliseconds: Int64
+        /// What the log says of events that are stored, by their keys.
+        private var recorded: [EventKey: LogEntry] = [:]
 
         /// A project as a store has it.
         package init(
@@ -61,6 +63,21 @@ extension CommitPlan {
             self.index = index
             self.lastSequence = lastSequence
             self.leastEntryMilliseconds = leastEntryMilliseconds
+        }
+
+        /// Takes up the entry of the log that an event which is stored shows.
+        ///
+        /// An event that shows a refusal gets a new entry where it is not refused any more.
+        package mutating func admit(_ entry: LogEntry, shownBy key: EventKey) {
+            recorded[key] = entry.refusal == nil ? entry : nil
+        }
+
+        /// The entry that an event shows, where that says all that would be said of it again; nil elsewhere.
+        func repeated(_ event: IdentityEvent, _ decision: Decision, key: EventKey?) -> LogEntry? {
+            guard let key, decision.outcome == .unchanged, decision.link == nil, let entry = recorded[key],
+                entry.event == event
+            else { return nil }
+            return entry
         }
     }
 
@@ -76,7 +93,8 @@ extension CommitPlan {
         package let key: EventKey
         /// The id to file it under, where a Legacy project's alias map says another than the event (P 9-2).
         package let filedID: DistinctID?
-        /// The sequence of the log entry that the event makes; 0 for a plain event.
+        /// The sequence of the log entry that the event makes, or, where it is a copy of one that is stored and
+        /// changes nothing, of the entry that is there; 0 for a plain event.
         package let sequence: Int64
         /// Why the event's device and its user were not joined (P 8-3).
         package let conflict: MergeRefusal?
@@ -154,21 +172,20 @@ extension CommitPlan {
             var conflict: MergeRefusal?
             var filedID: DistinctID?
             if projects[slot].rules.system == .legacy { filedID = mappedID(of: event, in: batch, slot: slot) }
+            let sharedKey = event.sharedKey(arena)
             if event.verb != nil, let identity = batch.identityEvent(of: event) {
-                let verdict = decide(identity, slot: slot, origin: batch.origin)
+                let verdict = decide(identity, slot: slot, origin: batch.origin, key: sharedKey)
                 results[submission].count(verdict.decision)
                 conflict = verdict.decision.conflict
-                if let entry = verdict.entry {
-                    sequence = entry.entry.sequence
-                    entries.append(entry)
-                }
+                sequence = verdict.sequence
+                if let entry = verdict.entry { entries.append(entry) }
             }
             eventCounts[slot] += 1
             rows.append(
                 EventRow(
                     submission: submission, position: position, slot: slot,
-                    key: key(of: event, arena, generating: &hashes), filedID: filedID, sequence: sequence,
-                    conflict: conflict))
+                    key: sharedKey ?? hashes.nextKey(timeMilliseconds: event.timeMilliseconds), filedID: filedID,
+                    sequence: sequence, conflict: conflict))
         }
         for position in batch.profileUpdates.indices {
             let update = batch.profileUpdates[position]
@@ -207,28 +224,33 @@ extension CommitPlan {
     ///   - event: the statement, whose nodes, ways to their roots, links and blocks are loaded.
     ///   - slot: the place of its project in `projects`.
     ///   - origin: who sent it.
-    /// - Returns: the decision, and the log entry that it makes; nil where it is none of the log's.
+    ///   - key: the key of the event that makes it; nil where that never deduplicates, or is not to be stored.
+    /// - Returns: the decision; the log entry that it makes, nil where it makes none; and the sequence of the entry
+    ///   that its event shows, 0 where there is none.
     package mutating func decide(
-        _ event: IdentityEvent, slot: Int, origin: EventBatch.Origin
-    ) -> (decision: Decision, entry: Entry?) {
+        _ event: IdentityEvent, slot: Int, origin: EventBatch.Origin, key: EventKey? = nil
+    ) -> (decision: Decision, entry: Entry?, sequence: Int64) {
         let rules = projects[slot].rules
         let sequence = projects[slot].lastSequence + 1
         let time = max(nowMilliseconds, projects[slot].leastEntryMilliseconds)
         projects[slot].index.nextKey = nextKey
         let decision = projects[slot].index.decide(event, by: rules, sequence: sequence, timeMilliseconds: time)
         nextKey = projects[slot].index.nextKey
-        guard decision.isLogged else { return (decision, nil) }
+        guard decision.isLogged else { return (decision, nil, 0) }
+        if let entry = projects[slot].repeated(event, decision, key: key) { return (decision, nil, entry.sequence) }
         projects[slot].lastSequence = sequence
         projects[slot].leastEntryMilliseconds = time
         let entry = LogEntry(
             sequence: sequence, timeMilliseconds: time, event: event, outcome: decision.outcome,
             hasLink: decision.link != nil, clusterSize: decision.clusterSize, maxClusterSize: rules.maxClusterSize,
             origin: origin)
+        if let key { projects[slot].admit(entry, shownBy: key) }
         return (
             decision,
             Entry(
                 slot: slot, entry: entry, link: decision.link, change: decision.change,
-                nodes: nodes(of: event, slot: slot))
+                nodes: nodes(of: event, slot: slot)),
+            sequence
         )
     }
 
@@ -246,17 +268,6 @@ extension CommitPlan {
         guard let id = batch.distinctID(event.filedID) else { return nil }
         let canonical = projects[slot].index.canonicalID(of: id)
         return canonical == id ? nil : canonical
-    }
-
-    private func key(
-        of event: EventBatch.Event, _ arena: UnsafeRawBufferPointer, generating hashes: inout GeneratedHashes
-    ) -> EventKey {
-        if !event.isDeduplicated { return hashes.nextKey(timeMilliseconds: event.timeMilliseconds) }
-        return EventKey(
-            timeMilliseconds: event.timeMilliseconds, name: UnsafeRawBufferPointer(rebasing: arena[event.name.range]),
-            sentID: UnsafeRawBufferPointer(rebasing: arena[event.sentID.range]),
-            insertID: UnsafeRawBufferPointer(
-                rebasing: arena[(event.dedupKey.isEmpty ? event.insertID : event.dedupKey).range]))
     }
 
     private func slot(of project: ProjectID) -> Int {

@@ -23,6 +23,20 @@ extension EventKey {
     }
 }
 
+extension EventBatch.Event {
+    /// The key that copies of the event share; nil where it never deduplicates (P 6.5).
+    ///
+    /// - Parameter arena: the bytes of the event's batch.
+    /// - Returns: the key.
+    func sharedKey(_ arena: UnsafeRawBufferPointer) -> EventKey? {
+        guard isDeduplicated else { return nil }
+        return EventKey(
+            timeMilliseconds: timeMilliseconds, name: UnsafeRawBufferPointer(rebasing: arena[name.range]),
+            sentID: UnsafeRawBufferPointer(rebasing: arena[sentID.range]),
+            insertID: UnsafeRawBufferPointer(rebasing: arena[(dedupKey.isEmpty ? insertID : dedupKey).range]))
+    }
+}
+
 /// Hashes for events without an insert id, which never deduplicate (P 6.5): a count, under a key that is random for
 /// each instance of a store, so that neither two events of one process nor those of two processes meet.
 package struct GeneratedHashes: Sendable {

@@ -9,9 +9,16 @@ package struct NamedProject {
     /// The ids whose nodes, and the paths to their roots, decisions need: each once, in the order of their naming.
     package private(set) var ids: [DistinctID] = []
     /// The statements about pairs, whose active links and blocks decisions need.
-    package private(set) var events: [IdentityEvent] = []
+    package private(set) var statements: [Statement] = []
 
     private var known: Set<DistinctID> = []
+
+    /// What an event of the group states.
+    package struct Statement {
+        package let event: IdentityEvent
+        /// The key of the event that states it; nil where nothing depends on whether that is stored already.
+        package let key: EventKey?
+    }
 
     private init(id: ProjectID, rules: MergeRules) {
         self.id = id
@@ -59,10 +66,12 @@ package struct NamedProject {
 
     private mutating func add(_ event: EventBatch.Event, of batch: EventBatch) {
         if rules.system == .legacy, let id = batch.distinctID(event.filedID) { add(id) }
-        guard let event = batch.identityEvent(of: event) else { return }
-        add(event.primary)
-        add(event.secondary)
-        events.append(event)
+        guard let stated = batch.identityEvent(of: event) else { return }
+        add(stated.primary)
+        add(stated.secondary)
+        // What a Simplified event repeats is no entry, whether or not the event is there (P 8-3).
+        let key = rules.system == .simplified ? nil : batch.bytes.withUnsafeBytes { event.sharedKey($0) }
+        statements.append(Statement(event: stated, key: key))
     }
 
     private mutating func add(_ id: DistinctID) {

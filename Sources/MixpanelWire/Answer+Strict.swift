@@ -110,7 +110,9 @@ extension Answer {
         JSONText.appendLiteral(#"{"error":"#, to: &body)
         JSONText.appendJSONString(error, to: &body)
         JSONText.appendLiteral(#","status":"error"}"#, to: &body)
-        return WireResponse(status: status, contentType: json, body: body)
+        var response = WireResponse(status: status, contentType: json, body: body)
+        response.failureText = error
+        return response
     }
 
     /// A JSON answer.
@@ -139,6 +141,8 @@ extension Answer {
         JSONText.appendJSONString(status, to: &body)
         JSONText.appendLiteral("}", to: &body)
         let headers = retryAfterSeconds.map { [(name: "Retry-After", value: String(max(1, $0)))] } ?? []
-        return WireResponse(status: code, contentType: json, headers: headers, body: body)
+        var response = WireResponse(status: code, contentType: json, headers: headers, body: body)
+        response.failureText = error
+        return response
     }
 }

@@ -52,6 +52,9 @@ package struct RequestOptions: Sendable {
         return verbose ? .verbose : .plain
     }
 
+    /// Whether failures of a client endpoint are told with a `status` that is a number (P 4.2-3).
+    package var wantsVerboseFailure: Bool { verbose && !strict }
+
     /// Whether a text is `(function(){})` or a dotted path of names and number indices (P 4.8).
     ///
     /// - Parameter bytes: The option's value.

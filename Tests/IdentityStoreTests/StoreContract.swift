@@ -93,21 +93,6 @@ struct StoreContract {
     }
 
     @Test(arguments: Backend.allCases)
-    func `a retried verb keeps every verdict in the log, and its event shows the latest`(
-        _ backend: Backend
-    ) async throws {
-        try await backend.withStore { store async throws in
-            let verb = Sent.identify("U", anonymous(1), insertID: "i")
-            #expect(try await store.commit(verb).merged == 1)
-            #expect(try await store.commit(verb).unchanged == 1)
-            let log = try await store.log()
-            #expect(log.map(\.outcome) == [.merged, .unchanged])
-            #expect(log.map(\.hasLink) == [true, false])
-            #expect(try await store.events().map(\.sequence) == [2])
-        }
-    }
-
-    @Test(arguments: Backend.allCases)
     func `a group is decided in order, and one submission sees what the one before it did`(
         _ backend: Backend
     ) async throws {

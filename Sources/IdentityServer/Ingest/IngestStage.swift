@@ -49,6 +49,14 @@ package struct IngestStage: Sendable {
     /// Answers a request each of whose records names its project by token.
     private func receive(_ request: WireRequest, at endpoint: EventBatch.Endpoint) async -> WireResponse {
         let (options, payload) = Payload.decode(request, limits: limits)
+        let response = await receive(payload, options, at: endpoint, host: request.host)
+        return options.wantsVerboseFailure ? response.asVerboseFailure : response
+    }
+
+    private func receive(
+        _ payload: Result<Payload, PayloadError>, _ options: RequestOptions, at endpoint: EventBatch.Endpoint,
+        host: String?
+    ) async -> WireResponse {
         var batch = EventBatch(
             origin: EventBatch.Origin(endpoint: endpoint, principal: "token"),
             receivedMilliseconds: clock.nowMilliseconds)
@@ -63,7 +71,7 @@ package struct IngestStage: Sendable {
             unknownTokens.count(result, in: directory)
             if rejectsUnknownTokens { result.rejectUnknownTokens() }
         }
-        if let refusal = foreign(batch, result, host: request.host) { return Answer.failure(403, refusal) }
+        if let refusal = foreign(batch, result, host: host) { return Answer.failure(403, refusal) }
         let named = result.droppedProjects + batch.profileUpdates.map(\.project)
         return await commit(
             batch, result, options, naming: named, sendsOutcome: sendsOutcome && endpoint == .track)

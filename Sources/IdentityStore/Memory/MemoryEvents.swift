@@ -11,6 +11,8 @@ struct MemoryEvents {
 
     var all: some Sequence<StoredEvent> { events.values }
 
+    subscript(key: EventKey) -> StoredEvent? { events[key] }
+
     init() {}
 
     init(_ events: [StoredEvent]) { _ = store(events) }

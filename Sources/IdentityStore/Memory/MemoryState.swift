@@ -146,6 +146,12 @@ struct MemoryState {
             id: named.id, rules: named.rules, index: IdentityIndex(),
             lastSequence: contents[named.id]?.log.last?.sequence ?? 0,
             leastEntryMilliseconds: contents[named.id]?.leastEntryMilliseconds ?? .min)
+        for statement in named.statements {
+            guard let key = statement.key, let event = contents[named.id]?.events[key],
+                let entry = contents[named.id]?.record(event.sequence)?.entry
+            else { continue }
+            state.admit(entry, shownBy: key)
+        }
         swap(&state.index, &contents[named.id, default: MemoryProject()].index)
         return state
     }

@@ -75,6 +75,7 @@ final class WriterStatements {
     let updateIdentity: PreparedStatement
     let insertEntry: PreparedStatement
     let insertEntryNode: PreparedStatement
+    let entryOfEvent: PreparedStatement
     let lastSequence: PreparedStatement
     let leastEntryTime: PreparedStatement
     let insertLink: PreparedStatement
@@ -96,6 +97,7 @@ final class WriterStatements {
         updateIdentity = try PreparedStatement(Statements.updateIdentity, in: db)
         insertEntry = try PreparedStatement(Statements.insertEntry, in: db)
         insertEntryNode = try PreparedStatement(Statements.insertEntryNode, in: db)
+        entryOfEvent = try PreparedStatement(Statements.entryOfEvent, in: db)
         lastSequence = try PreparedStatement(Statements.lastSequence, in: db)
         leastEntryTime = try PreparedStatement(Statements.leastEntryTime, in: db)
         insertLink = try PreparedStatement(Statements.insertLink, in: db)

@@ -68,6 +68,12 @@ enum Statements {
         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
         """
 
+    /// The entry that the event with the key (?2, ?3) shows.
+    static let entryOfEvent = """
+        SELECT \(entryColumns) FROM log WHERE project = ?1 AND sequence =
+            (SELECT sequence FROM event WHERE project = ?1 AND time = ?2 AND hash = ?3)
+        """
+
     static let entry = "SELECT \(entryColumns) FROM log WHERE project = ? AND sequence = ?"
 
     /// ?3 has the bit 1 << outcome of each outcome that is wanted; ?4 is the verb, or 0 for all.

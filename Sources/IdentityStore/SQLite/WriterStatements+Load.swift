@@ -20,15 +20,36 @@ extension WriterStatements {
         try leastEntryTime.bind(1, project.id.rawValue)
         state.leastEntryMilliseconds = try leastEntryTime.first { $0.integer(0) } ?? .min
         for id in project.ids { try admit(id, to: &state) }
-        let hasBlocks = project.events.isEmpty ? false : try isThereABlock()
-        for event in project.events {
+        let hasBlocks = project.statements.isEmpty ? false : try isThereABlock()
+        var stated: Set<LinkStatement> = []
+        for statement in project.statements {
+            let event = statement.event
+            if event.primary == event.secondary { try admitEntry(shownBy: statement.key, to: &state) }
             guard let primary = state.index.node(for: event.primary)?.key,
-                let secondary = state.index.node(for: event.secondary)?.key
+                let secondary = state.index.node(for: event.secondary)?.key, primary != secondary
             else { continue }
-            try admitLink(LinkStatement(verb: event.verb, from: secondary, to: primary), to: &state)
+            let link = LinkStatement(verb: event.verb, from: secondary, to: primary)
+            try admitLink(link, to: &state)
             if hasBlocks { try admitBlock(of: NodePair(primary, secondary), to: &state) }
+            // Only a statement whose link is there, or is made by one before it, can change nothing.
+            let isRepeated = !stated.insert(link).inserted || state.index.hasActiveLink(link)
+            if isRepeated { try admitEntry(shownBy: statement.key, to: &state) }
         }
         return state
+    }
+
+    /// Loads the entry of the log that a stored event shows, if there is one.
+    private func admitEntry(shownBy key: EventKey?, to state: inout CommitPlan.ProjectState) throws(StoreError) {
+        guard let key else { return }
+        let hash = (key.hashHigh.bigEndian, key.hashLow.bigEndian)
+        try withUnsafeBytes(of: hash) { hash throws(StoreError) in
+            try entryOfEvent.bind(1, state.id.rawValue)
+            try entryOfEvent.bind(2, key.timeMilliseconds)
+            try entryOfEvent.bind(3, inPlace: hash)
+            guard try entryOfEvent.step() else { return }
+            defer { entryOfEvent.reset() }
+            if let entry = try entryOfEvent.record().entry { state.admit(entry, shownBy: key) }
+        }
     }
 
     /// Loads an id's node, if it has one, and the way up to its root.
