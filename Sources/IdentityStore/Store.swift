@@ -9,8 +9,8 @@ package import IdentityEngine
 ///   implementation.
 /// - Entry times of a project never go back.
 /// - Updates of profiles are applied after the events of their submission, in order (P 7.10-1).
-/// - An event whose (time, name, id as sent, insert id) is there already replaces it (P 6.5). It makes no entry where its
-///   statement is `unchanged` without a link, and the event shows an entry of that statement that is no refusal.
+/// - An event whose (time, name, id as sent, insert id) is there already replaces it (P 6.5); where its statement is
+///   `unchanged` without a link, and what was there shows an entry of it that is no refusal, there is no new entry.
 /// - Sequences and node keys are never given twice, whatever was deleted.
 /// - A snapshot sees whole commits only, and the same ones for as long as it is open.
 package protocol Store: Sendable {
@@ -130,7 +130,7 @@ package protocol Store: Sendable {
 package struct CommitResult: Hashable, Sendable {
     /// The last log sequence that the commit can see, for each project that the submission names.
     package var lastSequences: [ProjectID: Int64] = [:]
-    /// Operations by outcome: those that are logged, and repeats that need no entry because their event shows one.
+    /// Operations by outcome, repeats that make no entry included.
     package var merged = 0
     package var unchanged = 0
     package var refused = 0
