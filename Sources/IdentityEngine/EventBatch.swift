@@ -48,7 +48,9 @@ package struct EventBatch: Sendable {
         ///
         /// A Legacy project's alias map is applied to it at commit (P 9-2).
         package var filedID: Slice = .empty
-        /// `$insert_id` as sent; empty where none was, or none that is text of at most 1,024 bytes.
+        /// `$insert_id` as sent; empty where none was, or none that is text.
+        ///
+        /// It is text as UTF-16 units spell it: a lone surrogate stands in three bytes. So is `name`.
         package var insertID: Slice = .empty
         /// Whether `insertID` is one that tells copies of the event apart from other events (P 6.5).
         package var isDeduplicated = false

@@ -48,7 +48,7 @@ struct ClientRoutes: Sendable {
     func answer(_ request: WireRequest, _ route: ClientRoute) async -> WireResponse {
         switch route {
         case .flags: return await flags(request)
-        case .flagDefinitions: return Self.json(#"{"flags":[]}"#)
+        case .flagDefinitions: return Self.json(#"{"code":200,"flags":[]}"#)
         case .firstTimeEvents: return Self.json(#"{"status":"ok"}"#)
         case .settings: return Self.json("{}")
         case .record: return Self.json(#"{"code":200,"status":"OK"}"#)
@@ -59,7 +59,7 @@ struct ClientRoutes: Sendable {
         }
     }
 
-    /// `{"flags":{}}` to anyone with a credential who says for whom.
+    /// `{"code":200,"flags":{}}` to anyone with a credential who says for whom.
     private func flags(_ request: WireRequest) async -> WireResponse {
         let items = QueryItems(request.query)
         do throws(AccessRefusal) {
@@ -70,7 +70,7 @@ struct ClientRoutes: Sendable {
         guard let context = items.first("context"), IdentityQuery.hasDistinctID(context) else {
             return Answer.failure(400, "context must be a JSON object with a distinct_id")
         }
-        return Self.json(#"{"flags":{}}"#)
+        return Self.json(#"{"code":200,"flags":{}}"#)
     }
 
     /// An `Authorization` header counts alone; without one, `token` in the query is enough.

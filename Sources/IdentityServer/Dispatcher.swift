@@ -40,7 +40,7 @@ package struct Dispatcher: Sendable {
         self.directory = directory
         self.store = store
         self.clock = clock
-        self.identityQueries = IdentityQueries(store: store, clock: clock)
+        self.identityQueries = IdentityQueries(store: store, clock: clock, reservedIDs: limits.reservedIDs)
         self.mappingQuery = MappingQuery(store: store, clock: clock)
         self.amendments = AmendmentRoutes(store: store, clock: clock, signal: changeFeed.signal)
         self.previewQuery = PreviewQuery(store: store, clock: clock, limits: limits)

@@ -66,6 +66,7 @@ package struct Server: Sendable {
         var limits = WireLimits()
         limits.bodyBytes = configuration.ingest.bodySizeLimitBytes
         limits.recordsPerRequest = configuration.ingest.recordLimit
+        limits.reservedIDs = configuration.reservedIDs
         let ingest = IngestStage(
             directory: directory, committer: committer, clock: clock, limits: limits,
             sendsOutcome: configuration.ingest.outcomeHeader || configuration.sandbox.isEnabled,

@@ -30,6 +30,9 @@ extension Answer {
         JSONText.appendNumber(rejection.index, to: &body)
         JSONText.appendLiteral(#","insert_id":"#, to: &body)
         JSONText.appendJSONString(rejection.insertID, to: &body)
+        // Clients look for either name (P 4.4-1).
+        JSONText.appendLiteral(#","$insert_id":"#, to: &body)
+        JSONText.appendJSONString(rejection.insertID, to: &body)
         JSONText.appendLiteral(#","field":"#, to: &body)
         JSONText.appendJSONString(rejection.field, to: &body)
         JSONText.appendLiteral(#","message":"#, to: &body)

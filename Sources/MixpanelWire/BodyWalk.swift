@@ -43,7 +43,7 @@ struct BodyWalk {
         self.checks = checks
         self.projects = projects
         areUpdates = checks.endpoint == .engage || checks.endpoint == .groups
-        self.limits = areUpdates ? limits.ofUpdates : limits
+        self.limits = areUpdates ? limits.ofUpdates : checks.isStrict ? limits.ofStrictImport : limits
     }
 
     /// Reads every record.
@@ -57,7 +57,6 @@ struct BodyWalk {
         switch scratch.index.scan(text, isLines: shape == .lines) {
         case .indexed: break
         case .blank: return DecodeResult(failure: .empty)
-        case .invalidUTF8: return DecodeResult(failure: .unreadable("payload is not valid UTF-8"))
         case .noMemory: return DecodeResult(failure: .unreadable("payload is too large"))
         }
         let first = walkOnce(base, shape, into: &batch)

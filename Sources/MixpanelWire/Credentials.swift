@@ -10,7 +10,7 @@ package enum Credentials: Hashable, Sendable {
     /// Reads a header.
     ///
     /// The value after `Basic` is base64, or plain text where it contains a colon, which base64 never does. It is
-    /// split at the first colon.
+    /// split at the first colon; without one it is a name with an empty password, as data connectors send a secret.
     ///
     /// - Parameter header: The header's value; nil where there is none.
     package init(authorization header: String?) {
@@ -29,9 +29,8 @@ package enum Credentials: Hashable, Sendable {
         }
         let isPlain = value.contains(UInt8(ascii: ":"))
         guard let pair = isPlain ? Array(value) : Base64.decoded(value),
-            let colon = pair.firstIndex(of: UInt8(ascii: ":")),
-            let name = String(validating: pair[..<colon], as: UTF8.self),
-            let password = String(validating: pair[(colon + 1)...], as: UTF8.self)
+            let name = String(validating: pair.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self),
+            let password = String(validating: pair.drop { $0 != UInt8(ascii: ":") }.dropFirst(), as: UTF8.self)
         else {
             self = .unsupported
             return

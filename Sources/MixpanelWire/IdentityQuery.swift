@@ -78,7 +78,12 @@ package enum IdentityQuery {
             else { return .failure(.notJSON) }
             var reader = RecordReader(
                 text: text, base: base, positions: positions, scratch: scratch, limits: WireLimits(), sliceBase: 0)
-            do throws(Failure) { return .success(try body(&reader)) } catch { return .failure(error) }
+            do throws(Failure) {
+                let value = try body(&reader)
+                return reader.badByteOffset < 0 ? .success(value) : .failure(.notJSON)
+            } catch {
+                return .failure(error)
+            }
         }
         return try read.get()
     }

@@ -3,7 +3,8 @@ package enum JSONText {
     /// Appends a quoted string.
     ///
     /// - Parameters:
-    ///   - bytes: Valid UTF-8, not yet escaped. Any other bytes are written as they are.
+    ///   - bytes: UTF-8, not yet escaped, in which a lone surrogate may stand in three bytes: it becomes an escape. Any
+    ///     other bytes are written as they are.
     ///   - output: The buffer.
     package static func appendJSONString(_ bytes: some Collection<UInt8>, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
@@ -49,13 +50,33 @@ package enum JSONText {
 
     private static func appendEscaped(_ bytes: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
         var start = 0
-        for index in bytes.indices where bytes[index] < 0x20 || bytes[index] == 0x22 || bytes[index] == 0x5C {
-            output.append(contentsOf: bytes[start..<index])
-            var escape = EscapeText(bytes[index])
-            output.append(contentsOf: escape.take())
-            start = index + 1
+        for index in bytes.indices {
+            let byte = bytes[index]
+            guard byte < 0x20 || byte == 0x22 || byte == 0x5C || byte == 0xED else { continue }
+            if byte == 0xED {
+                guard index + 2 < bytes.count, (0xA0...0xBF).contains(bytes[index + 1]),
+                    (0x80...0xBF).contains(bytes[index + 2])
+                else { continue }
+                output.append(contentsOf: bytes[start..<index])
+                appendSurrogate(bytes[index + 1], bytes[index + 2], to: &output)
+                start = index + 3
+            } else {
+                output.append(contentsOf: bytes[start..<index])
+                var escape = EscapeText(byte)
+                output.append(contentsOf: escape.take())
+                start = index + 1
+            }
         }
         output.append(contentsOf: bytes[start...])
+    }
+
+    /// Appends the escape of a surrogate, given the bytes that follow 0xED in its three-byte spelling.
+    private static func appendSurrogate(_ second: UInt8, _ third: UInt8, to output: inout [UInt8]) {
+        let unit = 0xD000 | UInt32(second & 0x3F) << 6 | UInt32(third & 0x3F)
+        appendLiteral("\\u", to: &output)
+        for shift: UInt32 in [12, 8, 4, 0] {
+            output.append(lowercaseHexDigit(UInt8(truncatingIfNeeded: unit >> shift) & 15))
+        }
     }
 }
 

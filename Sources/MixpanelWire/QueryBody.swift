@@ -80,7 +80,7 @@ extension RecordReader {
                 guard follower == UInt8(ascii: ",") else { throw .syntax }
             }
         }
-        guard cursor == cursorEnd else { throw .syntax }
+        guard cursor == cursorEnd, badByteOffset < 0 else { throw .syntax }
         return options
     }
 
@@ -98,13 +98,8 @@ extension RecordReader {
         var text: [UInt8] = []
         var index = string.start
         while index < string.end {
-            if base[index] == UInt8(ascii: "\\") {
-                let scalar = UnicodeScalar(try unescape(&index, string.end)) ?? "\u{FFFD}"
-                text.append(contentsOf: UTF8.encode(scalar) ?? .init())
-            } else {
-                text.append(base[index])
-                index += 1
-            }
+            let scalar = UnicodeScalar(try looseScalar(&index, string.end)) ?? "\u{FFFD}"
+            text.append(contentsOf: UTF8.encode(scalar) ?? .init())
         }
         return text
     }

@@ -78,6 +78,7 @@ extension RecordReader {
         let insert = try insertID(isStrict: isStrict)
 
         guard recordBytes < limits.eventBytes else { throw .recordTooLarge(limits.eventBytes) }
+        guard badByteOffset < 0 else { throw badByteRejection(quotesPath: false) }
         guard let name, name.count <= limits.eventNameBytes else { throw .eventNameTooLong(limits.eventNameBytes) }
         if let limitRejection { throw limitRejection }
         events.append(event(selected.project, name, ids, insert, milliseconds, index: index))
@@ -89,7 +90,7 @@ extension RecordReader {
         let missing: RecordRejection =
             isEmptyRecord && checks.endpoint == .import ? .emptyOnImport : .eventMissing
         guard event.isString else { throw missing }
-        guard let name = try? readID(event, slot: 3, replacesSurrogates: true) else { return nil }
+        guard let name = try? readID(event, slot: 3, isID: false) else { return nil }
         guard !isBlank(name.bytes) else { throw missing }
         return name
     }
@@ -105,7 +106,11 @@ extension RecordReader {
             return project
         case .byToken(let lookUp):
             guard value.isString else { throw missing }
-            guard let token = try? readID(value, slot: 0, replacesSurrogates: true) else { return nil }
+            let token: IDText
+            do throws(IDFault) { token = try readID(value, slot: 0) } catch {
+                guard case .notUTF8 = error else { return nil }
+                throw .notUTF8(path: missing.field, isQuoted: missing.field.first == "$")
+            }
             guard !isBlank(token.bytes) else { throw missing }
             // The records of one request nearly always bear one token.
             let last = scratch.ids + (DecodeScratch.idSlots - 1) * DecodeScratch.idSlotBytes
@@ -162,32 +167,6 @@ extension RecordReader {
         let id: IDText
         do throws(IDFault) { id = try readID(value, slot: 0) } catch { throw error.rejection(WireName.distinctID) }
         if ReservedID.contains(id.bytes) { throw .property(WireName.distinctID, Rule.reserved) }
-    }
-
-    /// P 6.2 #8.
-    ///
-    /// Elsewhere an event with an unusable one is kept and never deduplicates (P 6.2-3). What was sent is kept with
-    /// it, unless it is no text, or one of over 1,024 bytes: that is dropped from the event.
-    private mutating func insertID(isStrict: Bool) throws(RecordRejection) -> (text: IDText, isUsable: Bool)? {
-        let value = value(.insertID)
-        guard !value.isMissing else {
-            if isStrict { throw .insertID("\(Rule.missing)") }
-            return nil
-        }
-        guard let id = try? readID(value, slot: 4, replacesSurrogates: true) else {
-            if isStrict { throw .insertID("must be a string of at most \(limits.insertIDBytes) bytes") }
-            return nil
-        }
-        guard let fault = insertIDFault(id) else { return (id, true) }
-        if isStrict { throw fault }
-        return (id, false)
-    }
-
-    /// `$insert_id` as sent, for a rejection.
-    mutating func sentInsertID() -> [UInt8] {
-        let value = value(.insertID)
-        if let id = try? readID(value, slot: 0, replacesSurrogates: true) { return Array(id.bytes.prefix(255)) }
-        return []
     }
 }
 

@@ -6,7 +6,7 @@ extension RecordReader {
         _ project: ProjectID,
         _ name: IDText,
         _ ids: RecordIDs,
-        _ insertID: (text: IDText, isUsable: Bool)?,
+        _ insertID: SentInsertID?,
         _ time: Int64,
         index: Int
     ) -> EventBatch.Event {
@@ -16,10 +16,7 @@ extension RecordReader {
         closeProperties()
         event.properties = EventBatch.Slice(offset: sliceBase + outputStart, count: used - outputStart)
         event.name = append(name)
-        if let insertID {
-            event.insertID = append(insertID.text)
-            event.isDeduplicated = insertID.isUsable
-        }
+        if let insertID { enter(insertID, in: &event) }
         if let sent = ids.sent { event.sentID = append(sent) }
         if let filed = ids.filed { event.filedID = append(filed, unlessSameAs: event.sentID) }
         if let verb = ids.verb, let primary = ids.primary, let secondary = ids.secondary {

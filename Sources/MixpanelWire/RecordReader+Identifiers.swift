@@ -33,13 +33,14 @@ extension RecordReader {
     /// - Parameters:
     ///   - value: The value, which is not missing.
     ///   - slot: Where to put the bytes if they are not as they stand in the text. What another read put there is lost.
-    ///   - replacesSurrogates: Whether half a surrogate pair becomes U+FFFD, for texts that are not ids.
+    ///   - isID: False for a text that is none, in which half a surrogate pair stays, in three bytes, and U+FFFD stands
+    ///     for a byte that is no UTF-8.
     /// - Returns: The id, which may be empty.
     /// - Throws: Why it is no id.
     mutating func readID(
         _ value: ValueReference,
         slot: Int,
-        replacesSurrogates: Bool = false
+        isID: Bool = true
     ) throws(IDFault) -> IDText {
         let limit = DistinctID.sizeLimitBytes
         if value.kind == .string {
@@ -49,7 +50,7 @@ extension RecordReader {
         let start = scratch.ids + slot * DecodeScratch.idSlotBytes
         switch value.kind {
         case .escapedString:
-            return IDText(start: start, count: try readEscaped(value, start, limit, replacesSurrogates))
+            return IDText(start: start, count: try readEscaped(value, start, limit, isID: isID))
         case .number:
             let decimal = DecimalText(UnsafeBufferPointer(start: base + value.start, count: value.end - value.start))
             guard decimal.count <= limit else { throw .tooLong }
@@ -64,24 +65,22 @@ extension RecordReader {
         _ value: ValueReference,
         _ target: UnsafeMutablePointer<UInt8>,
         _ limit: Int,
-        _ replacesSurrogates: Bool
+        isID: Bool
     ) throws(IDFault) -> Int {
         var written = 0
         var source = value.start
         while source < value.end {
             // A scalar is four bytes at most, for which the slot has room past the limit.
             guard written <= limit else { throw .tooLong }
-            guard base[source] == UInt8(ascii: "\\") else {
+            guard base[source] == UInt8(ascii: "\\") || base[source] >= 0x80 else {
                 target[written] = base[source]
                 written += 1
                 source += 1
                 continue
             }
-            guard var scalar = try? unescape(&source, value.end) else { throw .notText }
-            if (0xD800...0xDFFF).contains(scalar) {
-                guard replacesSurrogates else { throw .notUTF8 }
-                scalar = 0xFFFD
-            }
+            guard var scalar = try? looseScalar(&source, value.end) else { throw .notText }
+            if isID, (0xD800...0xDFFF).contains(scalar) || scalar == LooseUTF8.badByte { throw .notUTF8 }
+            if scalar == LooseUTF8.badByte { scalar = 0xFFFD }
             written += writeUTF8(scalar, to: target + written)
         }
         guard written <= limit else { throw .tooLong }
@@ -105,7 +104,7 @@ extension RecordReader {
         let id: IDText
         do throws(IDFault) { id = try readID(value, slot: slot) } catch { throw error.rejection(name) }
         guard !isBlank(id.bytes) else { throw .property(name, Rule.blank) }
-        guard !ReservedID.contains(id.bytes) else { throw .property(name, Rule.reserved) }
+        guard !limits.reservedIDs.contains(id.bytes) else { throw .property(name, Rule.reserved) }
         return id
     }
 
@@ -120,23 +119,6 @@ extension RecordReader {
             guard case .notText = error else { throw error.rejection(field.name) }
             return nil
         }
-    }
-
-    /// What is wrong with an insert id; nil for a usable one.
-    mutating func insertIDFault(_ id: IDText) -> RecordRejection? {
-        guard id.count > 0 else { return .insertID("must not be missing") }
-        var strange: UInt8 = 0
-        for byte in id.bytes {
-            let digit: UInt8 = byte &- 0x30 < 10 ? 0 : 1
-            let letter: UInt8 = (byte | 0x20) &- 0x61 < 26 ? 0 : 1
-            let hyphen: UInt8 = byte == UInt8(ascii: "-") ? 0 : 1
-            strange |= digit & letter & hyphen
-        }
-        guard strange == 0 else { return .insertID("must only contain alphanumeric or hyphen '-' characters") }
-        guard id.count <= limits.insertIDBytes else {
-            return .insertID("must be at most \(limits.insertIDBytes) bytes")
-        }
-        return ReservedID.contains(id.bytes) ? .insertID("\(Rule.reserved)") : nil
     }
 
     /// The event's time as sent.

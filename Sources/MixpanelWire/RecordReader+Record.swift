@@ -8,6 +8,7 @@ extension RecordReader {
         event = ValueReference()
         properties = .absent
         isEmptyRecord = false
+        badByteOffset = -1
         forgetProperties()
         reserve(0)
         guard byte(at: cursor) == UInt8(ascii: "{") else { throw .syntax }

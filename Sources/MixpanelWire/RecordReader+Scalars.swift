@@ -12,6 +12,7 @@ extension RecordReader {
         let start = position(cursor) &+ 1
         let end = try closingQuote(start, position(cursor &+ 1))
         guard end &- start <= textLimit, isPlain(start, end) else {
+            guard scratch.index.isUTF8 else { return try copyLooseString(start, end, cursor, textLimit: textLimit) }
             return try copyEscapedString(start, end, cursor, textLimit: textLimit)
         }
         copyBytes(start &- 1, end &+ 1)
@@ -96,10 +97,18 @@ extension RecordReader {
         return ValueReference(kind: kind, start: start, end: end, cursor: cursor)
     }
 
-    /// The scalar, or the lone surrogate, that the escape at an offset stands for; the offset is set past it.
+    /// The scalar, or the lone surrogate, that the escape at an offset stands for; the offset is set past it, and past
+    /// what joins it to a pair.
     ///
     /// - Throws: `RecordFault.syntax` for an escape that JSON does not know.
     mutating func unescape(_ source: inout Int, _ end: Int) throws(RecordFault) -> UInt32 {
+        let unit = try escapedUnit(&source, end)
+        guard (0xD800...0xDBFF).contains(unit) else { return unit }
+        return joined(unit, &source, end)
+    }
+
+    /// The scalar, or the half of a surrogate pair, that one escape stands for; the offset is set past it.
+    private mutating func escapedUnit(_ source: inout Int, _ end: Int) throws(RecordFault) -> UInt32 {
         guard source + 1 < end else { throw .syntax }
         let letter = base[source + 1]
         source += 2
@@ -115,11 +124,28 @@ extension RecordReader {
         }
         guard let unit = codeUnit(source, end) else { throw .syntax }
         source += 4
-        guard (0xD800...0xDBFF).contains(unit), source + 6 <= end, base[source] == UInt8(ascii: "\\"),
-            base[source + 1] == UInt8(ascii: "u"), let low = codeUnit(source + 2, end), (0xDC00...0xDFFF).contains(low)
-        else { return unit }
-        source += 6
-        return 0x10000 + (unit - 0xD800) << 10 + (low - 0xDC00)
+        return unit
+    }
+
+    /// What a high surrogate stands for: the scalar, where a low one follows in whatever spelling, and the offset is
+    /// set past that; itself elsewhere (P 2-11).
+    mutating func joined(_ high: UInt32, _ source: inout Int, _ end: Int) -> UInt32 {
+        let low: UInt32
+        let length: Int
+        if source + 6 <= end, base[source] == UInt8(ascii: "\\"), base[source + 1] == UInt8(ascii: "u"),
+            let unit = codeUnit(source + 2, end)
+        {
+            (low, length) = (unit, 6)
+        } else if source < end, base[source] == 0xED {
+            // Text that is UTF-8 has no surrogate that is spelt in three bytes.
+            let sequence = LooseUTF8.sequence(base + source, end - source)
+            (low, length) = (sequence.scalar, sequence.count)
+        } else {
+            return high
+        }
+        guard (0xDC00...0xDFFF).contains(low) else { return high }
+        source += length
+        return 0x10000 + (high - 0xD800) << 10 + (low - 0xDC00)
     }
 
     @inline(__always)
@@ -134,7 +160,7 @@ extension RecordReader {
     }
 
     /// Writes a scalar, or a lone surrogate, as it stands in a JSON string.
-    private mutating func putEscaped(_ scalar: UInt32) {
+    mutating func putEscaped(_ scalar: UInt32) {
         if (0xD800...0xDFFF).contains(scalar) {
             put(UInt8(ascii: "\\"))
             put(UInt8(ascii: "u"))

@@ -10,6 +10,7 @@ extension RecordReader {
         recordCursor = cursor
         outputStart = used
         update.clear()
+        badByteOffset = -1
         reserve(0)
         guard byte(at: cursor) == UInt8(ascii: "{") else { throw .syntax }
         cursor += 1

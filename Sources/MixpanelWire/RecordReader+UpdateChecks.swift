@@ -24,6 +24,7 @@ extension RecordReader {
             if let fault = operation.fault { throw fault }
         }
         guard recordBytes < limits.eventBytes else { throw .recordTooLarge(limits.eventBytes) }
+        guard badByteOffset < 0 else { throw badByteRejection(quotesPath: true) }
         guard let selected else { return .unknownToken }
 
         let firstSlice = append(first)
@@ -55,7 +56,7 @@ extension RecordReader {
             switch error {
             case .notText: throw .member("\(name)", "\(Rule.text)")
             case .tooLong: throw .member("\(name)", "\(Rule.long)")
-            case .notUTF8: throw .member("\(name)", "string should be valid utf8")
+            case .notUTF8: throw .member("\(name)", "\(Rule.utf8)")
             }
         }
         guard !isBlank(id.bytes) else { throw .member("\(name)", "\(Rule.blank)") }

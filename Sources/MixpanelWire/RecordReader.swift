@@ -26,6 +26,8 @@ struct RecordReader: ~Copyable {
     let keys: UnsafeMutablePointer<DecodeScratch.Key>
     /// How many keys are held, of all open objects.
     var keyTop = 0
+    /// How many bytes a copy can be longer than the text, at most.
+    let copyExcess: Int
     /// Up to here sixteen bytes of the text can be read at once.
     let lastWideStart: Int
     /// Up to here, as an index of `positions`.
@@ -67,6 +69,8 @@ struct RecordReader: ~Copyable {
     var holder = WireName.properties
     /// The first limit that the record breaks (P 6.2, #9); the other checks come before it.
     var limitRejection: RecordRejection?
+    /// The offset of the first byte in a string of the record that is no UTF-8; -1 where there is none.
+    var badByteOffset = -1
 
     /// A reader of a text whose positions are in the scratch buffers.
     ///
@@ -89,6 +93,9 @@ struct RecordReader: ~Copyable {
         self.sliceBase = sliceBase
         self.base = base
         self.count = text.count
+        // A copy is as long as its source, but for a closing bracket, and for lone surrogates that the text spells in
+        // three bytes; writes go sixteen bytes at a time.
+        copyExcess = 64 + (scratch.index.isUTF8 ? 0 : text.count)
         lastWideStart = text.count - 16
         self.positions = positions
         // The buffers are sized by these, so no setting may lie outside what they can be sized for.
@@ -129,8 +136,7 @@ struct RecordReader: ~Copyable {
 
     /// Makes room for more bytes than the text that is still to be read can give.
     mutating func reserve(_ more: Int) {
-        // A copy is never longer than its source, but for a closing bracket; writes go sixteen bytes at a time.
-        let needed = used + more + (count - position(recordCursor)) + 64
+        let needed = used + more + (count - position(recordCursor)) + copyExcess
         guard needed > scratch.outputCapacity else { return }
         scratch.growOutput(toHold: needed, keeping: used)
         output = scratch.output

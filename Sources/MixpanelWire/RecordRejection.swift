@@ -67,9 +67,13 @@ struct RecordRejection: Error {
     }
 
     /// An id that holds half a surrogate pair, which no UTF-8 text can.
-    static func notUTF8(_ name: StaticString) -> RecordRejection {
-        RecordRejection(
-            field: "properties.\(name)", message: "properties.\(name) is invalid: string should be valid utf8")
+    static func notUTF8(_ name: StaticString) -> RecordRejection { notUTF8(path: "properties.\(name)") }
+
+    /// A text with a byte that is no UTF-8.
+    static func notUTF8(path: String, isQuoted: Bool = false) -> RecordRejection {
+        isQuoted
+            ? member(path, "\(Rule.utf8)")
+            : RecordRejection(field: path, message: "\(path) is invalid: \(Rule.utf8)")
     }
 
     /// The insert id, whose field bears no `properties.` (P 6.2, #8).
@@ -83,6 +87,7 @@ enum Rule {
     static let missing: StaticString = "must not be missing"
     static let blank: StaticString = "must not be missing or blank"
     static let text: StaticString = "must be a string"
+    static let utf8: StaticString = "string should be valid utf8"
     static let reserved: StaticString = "must not be one of the disallowed values"
     static let long: StaticString = "must be at most 1024 bytes"
     static let epoch: StaticString = "must be specified as seconds since epoch"

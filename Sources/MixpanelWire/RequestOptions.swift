@@ -34,7 +34,7 @@ package struct RequestOptions: Sendable {
             guard let bytes = value(name) else { return false }
             return bytes == [UInt8(ascii: "1")] || bytes.elementsEqual("true".utf8)
         }
-        verbose = isSet("verbose")
+        verbose = isSet("verbose") || value("verbose").map { Self.isAboveZero($0) } == true
         strict = isSet("strict")
         img = isSet("img")
         callback = value("callback").flatMap { Self.isSafeCallback($0) ? String(decoding: $0, as: UTF8.self) : nil }
@@ -54,6 +54,12 @@ package struct RequestOptions: Sendable {
 
     /// Whether failures of a client endpoint are told with a `status` that is a number (P 4.2-3).
     package var wantsVerboseFailure: Bool { verbose && !strict }
+
+    /// Whether a text is a number above 0: some clients send `verbose=2` (P 1.2-1).
+    private static func isAboveZero(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count <= 32, bytes.allSatisfy("0123456789.".utf8.contains) else { return false }
+        return Double(String(decoding: bytes, as: UTF8.self)).map { $0 > 0 } ?? false
+    }
 
     /// Whether a text is `(function(){})` or a dotted path of names and number indices (P 4.8).
     ///

@@ -19,11 +19,51 @@ enum ReservedID {
     }
 
     private static func equalsFolded(_ value: StaticString, _ id: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard value.utf8CodeUnitCount == id.count else { return false }
-        for (own, byte) in zip(value.bytes, id) {
-            guard own == ((0x41...0x5A).contains(byte) ? byte | 0x20 : byte) else { return false }
+        value.utf8CodeUnitCount == id.count && zip(value.bytes, id).allSatisfy { $0 == folded($1) }
+    }
+}
+
+/// An ASCII letter in lower case; any other byte as it is.
+private func folded(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+
+/// The texts that no identity operation may name: those that are always reserved, and those that a setting adds
+/// (P 6.3-0).
+package struct ReservedIDs: Hashable, Sendable {
+    /// What the setting adds where it is not given.
+    package static let standardText = #"[object Object],NaN,(null),guest,distinct_id,email,not_authenticated,"""#
+
+    /// Those that are reserved where the setting is not given.
+    package static let standard = ReservedIDs(text: standardText)
+
+    /// What is added, in lower case.
+    private let added: [[UInt8]]
+
+    /// Reads the setting.
+    ///
+    /// - Parameter text: Texts with commas between them, and perhaps spaces around those; nothing adds none. ASCII
+    ///   letters count without regard to case.
+    package init(text: String) {
+        added = text.utf8.split(separator: UInt8(ascii: ",")).compactMap { part in
+            let start = part.drop { $0 == 0x20 }
+            let length = (start.lastIndex { $0 != 0x20 }).map { start.distance(from: start.startIndex, to: $0) + 1 }
+            return length.map { start.prefix($0).map(folded) }
         }
-        return true
+    }
+
+    /// Whether an id is reserved, in any case, not trimmed (P 6.3-1).
+    func contains(_ id: UnsafeBufferPointer<UInt8>) -> Bool {
+        if ReservedID.contains(id) { return true }
+        return added.contains { word in word.count == id.count && zip(word, id).allSatisfy { $0 == folded($1) } }
+    }
+
+    /// The rule that an id breaks, as the rejection of a record that names it in an identity operation says it; nil for
+    /// one that is in order (P 6.3-2, 6.4).
+    package func fault(of id: [UInt8]) -> String? {
+        if id.count > DistinctID.sizeLimitBytes { return "\(Rule.long)" }
+        return id.withUnsafeBufferPointer { bytes in
+            if isBlank(bytes) { return "\(Rule.blank)" }
+            return contains(bytes) ? "\(Rule.reserved)" : nil
+        }
     }
 }
 
@@ -32,17 +72,4 @@ func isBlank(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
     // One byte settles nearly every text.
     if let first = text.first, first > 0x20, first < 0x80 { return false }
     return String(decoding: text, as: UTF8.self).unicodeScalars.allSatisfy(\.properties.isWhitespace)
-}
-
-/// What makes an id one that an identity operation can name.
-package enum MergeID {
-    /// The rule that an id breaks, as the rejection of a record that names it says it; nil for one that is in order
-    /// (P 6.3-2, 6.4).
-    package static func fault(of id: [UInt8]) -> String? {
-        if id.count > DistinctID.sizeLimitBytes { return "\(Rule.long)" }
-        return id.withUnsafeBufferPointer { bytes in
-            if isBlank(bytes) { return "\(Rule.blank)" }
-            return ReservedID.contains(bytes) ? "\(Rule.reserved)" : nil
-        }
-    }
 }

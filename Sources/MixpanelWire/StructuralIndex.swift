@@ -3,13 +3,14 @@ import CSimdjson
 /// The structural positions of one JSON text, found by simdjson or, where that refuses the text for one bad string, by
 /// a scan of our own in the same format (P 2-11: one bad record never costs its neighbours).
 ///
+/// Text that is no UTF-8 is such a text too: what its bytes mean is for the reader to say.
+///
 /// Owned by one decode at a time.
 struct StructuralIndex: ~Copyable {
     /// What became of a scan.
     enum Outcome {
         case indexed
         case blank
-        case invalidUTF8
         case noMemory
     }
 
@@ -18,6 +19,8 @@ struct StructuralIndex: ~Copyable {
     /// Whether the positions are our own scan's: right for any text, while simdjson's are right where every backslash
     /// is in a string.
     private(set) var isOwnScan = false
+    /// Whether the text is UTF-8; the positions of any other are our own scan's.
+    private(set) var isUTF8 = true
 
     init() { native = csimdjson_index_create() }
 
@@ -42,21 +45,22 @@ struct StructuralIndex: ~Copyable {
         switch csimdjson_index_scan(native, base, text.count) {
         case CSIMDJSON_INDEXED:
             isOwnScan = false
+            isUTF8 = true
             count = csimdjson_index_count(native)
             return .indexed
         case CSIMDJSON_BLANK: return .blank
-        case CSIMDJSON_INVALID_UTF8: return .invalidUTF8
         case CSIMDJSON_NO_MEMORY: return .noMemory
         default:
-            guard csimdjson_is_utf8(base, text.count) != 0 else { return .invalidUTF8 }
+            isUTF8 = csimdjson_is_utf8(base, text.count) != 0
             return rescan(text, isLines: isLines)
         }
     }
 
-    /// Finds the positions of valid UTF-8 whose strings may be broken.
+    /// Finds the positions of a text whose strings may be broken.
     ///
     /// A backslash outside a string escapes nothing here, while simdjson lets it; this is the reading that keeps a bad
-    /// record to itself.
+    /// record to itself. Bytes above 0x7F are not told apart: no byte of a longer UTF-8 sequence is one of JSON's own,
+    /// so a sequence that is cut short takes no quote with it.
     mutating func rescan(_ text: UnsafeBufferPointer<UInt8>, isLines: Bool) -> Outcome {
         guard let native, csimdjson_index_reserve(native, text.count) == 0,
             let target = csimdjson_index_positions(native)

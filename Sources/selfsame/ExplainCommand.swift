@@ -2,6 +2,7 @@ import ArgumentParser
 import IdentityEngine
 import IdentityServer
 import IdentityStore
+import MixpanelWire
 
 /// `selfsame explain`.
 struct ExplainCommand: AsyncParsableCommand {
@@ -46,7 +47,11 @@ struct ExplainCommand: AsyncParsableCommand {
                 limit: Self.refusalLimit)
         }
         try await directory.store.close()
-        if let path = explanation.path { writeTree(path, explanation) } else { writeRefusals(explanation) }
+        if let path = explanation.path {
+            writeTree(path, explanation)
+        } else {
+            writeRefusals(explanation, reserved: try store.configuration().reservedIDs)
+        }
     }
 
     private func writeTree(_ path: [Explanation.Step], _ explanation: Explanation) {
@@ -67,10 +72,10 @@ struct ExplainCommand: AsyncParsableCommand {
         }
     }
 
-    private func writeRefusals(_ explanation: Explanation) {
+    private func writeRefusals(_ explanation: Explanation, reserved: ReservedIDs) {
         let names = explanation.resolved.map { "\($0.canonicalID.line) (\($0.clusterSize))" }
         Console.write("two: \(names.joined(separator: ", "))")
-        if let hint = explanation.hint { Console.write(hint.escapingControls(except: [])) }
+        if let hint = explanation.hint(reserved: reserved) { Console.write(hint.escapingControls(except: [])) }
         for parted in explanation.parted {
             Console.write(
                 "The unmerge \(parted.revoked) took back link \(parted.link.sequence): \(parted.link.verb.name) of "
@@ -78,7 +83,7 @@ struct ExplainCommand: AsyncParsableCommand {
         }
         for entry in explanation.refusals { Console.write(ExplanationLine.text(of: entry)) }
         if explanation.next != nil { Console.write("… and more refusals: /identity/explain shows all") }
-        for trial in explanation.possibleTrials {
+        for trial in explanation.possibleTrials(reserved: reserved) {
             let description = trial.failureDescription.map { ": \($0)" } ?? ""
             Console.write(
                 "\(trial.event.verb.name) of \(trial.event.secondary.line) for \(trial.event.primary.line) now would "

@@ -16,12 +16,16 @@ struct StoreOptions: ParsableArguments {
         help: ArgumentHelp("The server's configuration file, for its store.directory.", valueName: "file"))
     var config: String?
 
-    /// The data directory, from the options, the variables or the configuration file.
-    func directory() throws -> DataDirectory {
+    /// The server's settings, from the options, the variables and the configuration file.
+    func configuration() throws -> Configuration {
         let flags = data.map { ["store.directory": $0] } ?? [:]
-        let configuration = try Configuration.load(
+        return try Configuration.load(
             flags: flags, environment: ProcessInfo.processInfo.environment, filePath: config)
-        return try DataDirectory(existing: configuration.store.directory ?? "./data")
+    }
+
+    /// The data directory.
+    func directory() throws -> DataDirectory {
+        try DataDirectory(existing: configuration().store.directory ?? "./data")
     }
 
     /// Opens the store that is there.

@@ -101,13 +101,13 @@ def test_flags(running, headers, query, status):
         assert answer.headers["access-control-allow-origin"] == ORIGIN
         assert answer.headers["content-type"] == "application/json"
         if status == 200:
-            assert answer.json == {"flags": {}}
+            assert answer.json == {"code": 200, "flags": {}}
         else:
             assert answer.json == {"error": answer.json["error"], "status": "error"}
 
 
 @pytest.mark.parametrize("method, path, body, expected", [
-    ("GET", "/flags/definitions", None, {"flags": []}),
+    ("GET", "/flags/definitions", None, {"code": 200, "flags": []}),
     ("POST", "/flags/a%20b/first-time-events", b'{"distinct_id":"user"}', {"status": "ok"}),
     ("GET", "/settings/", None, {}),
     ("POST", "/record/", bytes(range(256)) * 300, {"code": 200, "status": "OK"}),

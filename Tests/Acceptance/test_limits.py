@@ -183,11 +183,31 @@ def test_a_deep_line_costs_no_other_line(running):
     assert sorted(insert_ids(running.export())) == ["e0", "e1"]
 
 
-def test_three_levels_are_taken_and_four_refused(running):
-    three, four = [[["x"]]], [[[["x"]]]]
-    assert running.track([running.project.event("Nested", "user", x=three)]).text == "1"
-    assert running.track([running.project.event("Nested", "user", x=four)]).text == "0"
-    assert [row["properties"]["x"] for row in running.export()] == [three]
+def wrapped(depth):
+    value = "x"
+    for level in range(depth):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+def test_a_strict_import_takes_three_levels_and_everything_else_64(running):
+    project, insert_id = running.project, {"$insert_id": "i", "time": 1_600_000_000}
+    cart = {"items": [{"product": {"sku": 1}}]}
+    for value in (cart, wrapped(64)):
+        assert running.track([project.event("Nested", "user", x=value, **insert_id)]).text == "1"
+        assert running.import_([project.event("Nested", "user", x=value, **insert_id)], {}).text == "1"
+        assert [row["properties"]["x"] for row in running.export()] == [value]
+        strict = running.import_([project.event("Nested", "user", x=value, **insert_id)])
+        assert strict.json["failed_records"][0]["field"] == "properties.x"
+        for path, name in (("/engage", {"$distinct_id": "u"}), ("/groups", {"$group_key": "k", "$group_id": "g"})):
+            update = [{"$token": project.token, **name, "$set": {"x": value}}]
+            assert running.request("POST", path, json.dumps(update), JSON_TYPE).text == "1"
+        assert running.read("/api/2.0/engage", distinct_id="u").json["results"][0]["$properties"] == {"x": value}
+    assert running.import_([project.event("Nested", "user", x=wrapped(3), **insert_id)]).status == 200
+    answer = running.track([project.event("Nested", "user", x=wrapped(65), **insert_id)], {"verbose": 1})
+    assert answer.json == {"error": "properties.x is invalid: must not be nested deeper than 64 levels", "status": 0}
+    update = [{"$token": project.token, "$distinct_id": "u", "$set": {"x": wrapped(65)}}]
+    assert running.request("POST", "/engage", json.dumps(update), JSON_TYPE).text == "0"
 
 
 def test_two_thousand_records_are_the_limit(running):
@@ -223,7 +243,7 @@ EMPTY = {
 }
 UNREADABLE = {
     "word": (b"hello", JSON_TYPE),
-    "invalid UTF-8": (b'[{"event":"\xff\xfe","properties":{"token":"' + ORIGINAL.token.encode() + b'"}}]', JSON_TYPE),
+    "no UTF-8": (b'[{"event":"E","properties":\xff\xfe', JSON_TYPE),
     "not gzip": (b'[{"event":"e"}]', GZIP_TYPE),
     "half of gzip": (PACKED[: len(PACKED) // 2], GZIP_TYPE),
     "gzip without its end": (PACKED[:-4], GZIP_TYPE),
@@ -280,7 +300,7 @@ def test_a_bad_record_costs_no_neighbour(running, bad):
     assert answer.json["error"] == "some data points in the request failed validation"
     failed = answer.json["failed_records"]
     assert [record["index"] for record in failed] == [1]
-    assert set(failed[0]) == {"index", "insert_id", "field", "message"}
+    assert set(failed[0]) == {"index", "insert_id", "$insert_id", "field", "message"}
     assert sorted(insert_ids(running.export())) == ["e0", "e1"]
 
 

@@ -63,7 +63,7 @@ def test_every_outcome_and_nothing_stored(running):
         "failure_reason": "errAnonDistinctIdAssignedAlready",
         "failure_description": f"$anon_distinct_id already identified: {DEVICE}"}
     assert found["results"][3] == {
-        "index": 4, "outcome": "rejected", "insert_id": "", "field": "properties.$anon_id",
+        "index": 4, "outcome": "rejected", "insert_id": "", "$insert_id": "", "field": "properties.$anon_id",
         "message": "'properties.$anon_id' is invalid: must not be one of the disallowed values"}
     assert [result["cluster_size"] for result in found["results"] if result["outcome"] == "merged"] == [2, 4, 5]
     # Two users who are known to be different from one another would become one.

@@ -1,5 +1,6 @@
 """Queries for profiles, conditions on exports, and the question whose credential this is (P 10-5, 10-6, 10-13, 10-14)."""
 
+import base64
 import concurrent.futures
 import gzip
 import json
@@ -406,6 +407,10 @@ def test_me(running):
     assert me(*NOBODY)["projects"] == {}
     assert list(me(ORIGINAL.secret)["projects"]) == ["1001"]
     assert list(me(ORIGINAL.secret, project_id=1001)["projects"]) == ["1001"]
+    # Data connectors send the base64 of a secret without the colon (P 5.2).
+    bare = {"Authorization": "Basic " + base64.b64encode(ORIGINAL.secret.encode()).decode()}
+    for path, query in (("/api/app/me", {}), ("/api/2.0/export", {"from_date": "2024-01-01", "to_date": "2024-01-02"})):
+        assert running.request("GET", path, headers=bare, query=query).status == 200
 
 
 @pytest.mark.parametrize("headers, says", [

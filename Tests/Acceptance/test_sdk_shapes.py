@@ -94,7 +94,7 @@ NEEDS = {
     "go_import_refused": lambda a: (
         a.status == 400 and type(a.json["code"]) is int and type(a.json["num_records_imported"]) is int
         and [{name: type(value) for name, value in record.items()} for record in a.json["failed_records"]]
-        == [{"index": int, "insert_id": str, "field": str, "message": str}]),
+        == [{"index": int, "insert_id": str, "$insert_id": str, "field": str, "message": str}]),
     "go_import_unauthorized": lambda a: a.status == 401 and type(a.json["code"]) is int and isinstance(a.json["error"], str),
     "go_export": lambda a: a.status == 200 and all("event" in row and "properties" in row for row in export_rows(a)),
     "ruby": lambda a: a.status == 200 and a.json["status"] == 1,
@@ -140,6 +140,11 @@ def payload_of(exchange):
         assert body.startswith(b"data=")
         return base64.b64decode(body[5:], validate=True).decode()
     data = urllib.parse.parse_qs(body.decode("ascii"), strict_parsing=True)["data"][0]
+    if encoding == "form-base64-units":
+        # mixpanel-js writes each UTF-16 unit by itself (P 2-11).
+        split = base64.b64decode(data, validate=True).decode("utf-8", "surrogatepass")
+        assert any(0xD800 <= ord(unit) < 0xE000 for unit in split), "nothing that UTF-8 would spell otherwise"
+        return split.encode("utf-16", "surrogatepass").decode("utf-16")
     return base64.b64decode(data, validate=True).decode() if encoding == "form-base64" else data
 
 

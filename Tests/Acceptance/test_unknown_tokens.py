@@ -70,7 +70,7 @@ def test_they_can_be_refused(strict):
     assert answer.json == {
         "code": 400, "error": "some data points in the request failed validation", "num_records_imported": 2,
         "status": "Bad Request", "failed_records": [
-            {"index": 1, "insert_id": "bad", "field": "properties.token", "message": "token, unknown"}]}
+            {"index": 1, "insert_id": "bad", "$insert_id": "bad", "field": "properties.token", "message": "token, unknown"}]}
 
 
 def test_refusals_keep_the_order_of_the_records(strict):

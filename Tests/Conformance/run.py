@@ -274,6 +274,7 @@ STATE_CHECKS = {
     "stored_events": count_faults,
     # One event is kept for each deduplication key, so both counts are the same here (P 6.5).
     "query_events": count_faults,
+    "export_rows": count_faults,
     "export": export_faults,
     "profiles": profile_faults,
 }

@@ -45,13 +45,18 @@ import Testing
         + #""integrations":[],"notifications":[],"surveys":[],"variants":[]}"#
 
     static let cases = [
-        Case(uri: "/flags?\(context)", credential: "\(token):", status: 200, body: #"{"flags":{}}"#),
-        Case(uri: "/flags/?\(context)", credential: "\(secret):", status: 200, body: #"{"flags":{}}"#),
-        Case(uri: "/flags?\(context)&project_id=1001", credential: account, status: 200, body: #"{"flags":{}}"#),
-        Case(uri: "/flags?\(context)&project_id=1001", credential: reader, status: 200, body: #"{"flags":{}}"#),
-        Case(uri: "/flags?\(context)&token=\(token)", status: 200, body: #"{"flags":{}}"#),
+        Case(uri: "/flags?\(context)", credential: "\(token):", status: 200, body: #"{"code":200,"flags":{}}"#),
+        Case(uri: "/flags/?\(context)", credential: "\(secret):", status: 200, body: #"{"code":200,"flags":{}}"#),
         Case(
-            uri: "/flags?context=%7B%22distinct_id%22%3A7%7D&token=\(token)", status: 200, body: #"{"flags":{}}"#),
+            uri: "/flags?\(context)&project_id=1001", credential: account, status: 200,
+            body: #"{"code":200,"flags":{}}"#),
+        Case(
+            uri: "/flags?\(context)&project_id=1001", credential: reader, status: 200, body: #"{"code":200,"flags":{}}"#
+        ),
+        Case(uri: "/flags?\(context)&token=\(token)", status: 200, body: #"{"code":200,"flags":{}}"#),
+        Case(
+            uri: "/flags?context=%7B%22distinct_id%22%3A7%7D&token=\(token)", status: 200,
+            body: #"{"code":200,"flags":{}}"#),
         Case(uri: "/flags?\(context)", status: 401, body: "missing credentials"),
         Case(uri: "/flags?\(context)&token=", status: 401, body: "missing credentials"),
         Case(uri: "/flags?\(context)&token=nobody", status: 401, body: "no project has this token"),
@@ -73,8 +78,8 @@ import Testing
         Case(
             uri: "/flags?token=\(token)&context=%7B%22distinct_id%22%3Anull%7D", status: 400, body: "context must be"),
         Case(method: .post, uri: "/flags?\(context)", credential: "\(token):", status: 405, body: "method"),
-        Case(uri: "/flags/definitions", credential: "\(token):", status: 200, body: #"{"flags":[]}"#),
-        Case(uri: "/flags/definitions/?token=\(token)", status: 200, body: #"{"flags":[]}"#),
+        Case(uri: "/flags/definitions", credential: "\(token):", status: 200, body: #"{"code":200,"flags":[]}"#),
+        Case(uri: "/flags/definitions/?token=\(token)", status: 200, body: #"{"code":200,"flags":[]}"#),
         Case(method: .post, uri: "/flags/f-1/first-time-events", status: 200, body: #"{"status":"ok"}"#),
         Case(method: .post, uri: "/flags/f-1/first-time-events/", status: 200, body: #"{"status":"ok"}"#),
         Case(uri: "/flags/f-1/first-time-events", status: 405, body: "method"),
@@ -170,7 +175,8 @@ import Testing
             #expect(
                 strict.body
                     == #"{"code":400,"error":"some data points in the request failed validation","failed_records":"#
-                    + #"[{"index":1,"insert_id":"","field":"$token","message":"$token, missing or empty"}],"#
+                    + #"[{"index":1,"insert_id":"","$insert_id":"","field":"$token","#
+                    + #""message":"$token, missing or empty"}],"#
                     + #""num_records_imported":1,"status":"Bad Request"}"#)
             #expect(try await send("", "[\(Self.user),\(Self.user),\(Self.user)]") == (200, "0"))
             #expect(try await send("", String(repeating: " ", count: 3000)).status == 413)

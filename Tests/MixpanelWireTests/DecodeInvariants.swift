@@ -59,6 +59,25 @@ enum DecodeInvariants {
         return nil
     }
 
+    /// A text whose lone surrogates, each in three bytes, are replaced by U+FFFD; a pair stays, which is no UTF-8.
+    private static func withoutSurrogates(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        var bytes = Array(text)
+        var wasHigh = false
+        var index = 0
+        while index < bytes.count {
+            guard bytes[index] == 0xED, index + 2 < bytes.count, bytes[index + 1] >= 0xA0 else {
+                wasHigh = false
+                index += 1
+                continue
+            }
+            let isLow = bytes[index + 1] >= 0xB0
+            if !isLow || !wasHigh { bytes.replaceSubrange(index..<index + 3, with: [0xEF, 0xBF, 0xBD]) }
+            wasHigh = !isLow
+            index += 3
+        }
+        return bytes
+    }
+
     private static func violation(_ event: EventBatch.Event, _ batch: EventBatch) -> String? {
         let slices = [
             event.name, event.sentID, event.filedID, event.insertID, event.properties, event.primaryID,
@@ -66,13 +85,13 @@ enum DecodeInvariants {
         ]
         for slice in slices {
             guard slice.range.upperBound <= batch.bytes.count else { return "a slice is out of bounds" }
-            guard String(validating: batch.bytes[slice.range], as: UTF8.self) != nil else {
-                return "a slice is not UTF-8"
-            }
+            // What is no id may have halves of surrogate pairs, and no whole pair.
+            let isLoose = slice == event.name || slice == event.insertID
+            let bytes = isLoose ? withoutSurrogates(batch.bytes[slice.range]) : Array(batch.bytes[slice.range])
+            guard String(validating: bytes, as: UTF8.self) != nil else { return "a slice is not UTF-8" }
         }
         if let fault = StrictJSON.fault(batch.bytes[event.properties.range]) { return "properties: \(fault)" }
         guard !event.name.isEmpty, event.name.count <= 255 else { return "a name is out of bounds" }
-        guard event.insertID.count <= 36 || !event.isDeduplicated else { return "an insert id is too long" }
         // A device's id is the longest there is, with its prefix.
         guard [event.sentID, event.filedID, event.primaryID, event.secondaryID].allSatisfy({ $0.count <= 1024 + 8 })
         else {

@@ -34,10 +34,32 @@ struct LimitTests {
         (#"{"b":[{}]}"#, true), (#"[[[]]]"#, true), (#"[[[[]]]]"#, false), (#"{"b":{"c":{"d":{}}}}"#, false),
         (#"[1,[2,[3,[4]]],5]"#, false),
     ])
-    func `three nested containers are accepted and four are not`(_ value: String, _ isAccepted: Bool) {
-        let decoded = track("[\(event(#""a":\#(value)"#)),\(event(""))]")
-        #expect(decoded.result.validCount == (isAccepted ? 2 : 1))
-        #expect(decoded.batch.events.count == (isAccepted ? 2 : 1))
+    func `a strict import takes three nested containers and not four, others do`(_ value: String, _ isAccepted: Bool) {
+        let properties = #""time":1699999999,"distinct_id":"u","$insert_id":"i","a":"#
+        let body = "[\(event(properties + value)),\(event(properties + "1"))]"
+        let strict = importing(body)
+        #expect(strict.result.validCount == (isAccepted ? 2 : 1))
+        #expect(strict.batch.events.count == (isAccepted ? 2 : 1))
+        #expect(importing(body, strict: false).rejections.isEmpty)
+        #expect(track(event(#""a":\#(value)"#)).properties == #"{"a":\#(value)}"#)
+    }
+
+    @Test(arguments: [("[", "]"), (#"{"a":"#, "}"), (#"[{"a":"#, "}]")])
+    func `64 nested containers are accepted elsewhere and 65 are not`(_ opening: String, _ closing: String) {
+        let depth = opening.hasPrefix("[{") ? 32 : 64
+        let deepest = String(repeating: opening, count: depth) + "1" + String(repeating: closing, count: depth)
+        #expect(track(event(#""p":\#(deepest)"#)).properties == #"{"p":\#(deepest)}"#)
+        #expect(
+            track("[\(event(#""p":[\#(deepest)]"#)),\(event(""))]").rejections == [
+                "0 properties.p: properties.p is invalid: must not be nested deeper than 64 levels"
+            ])
+        #expect(updating(update(#""$set":{"p":\#(deepest)}"#)).updateLines == [#"1001 u1 set{"p":\#(deepest)}"#])
+    }
+
+    @Test func `every container of the deepest may have its 254 keys`() {
+        var deep = "{\(pairs(254))}"
+        for _ in 0..<63 { deep = "{\(pairs(253)),\"z\":\(deep)}" }
+        #expect(track(event(#""p":\#(deep)"#)).properties == #"{"p":\#(deep)}"#)
     }
 
     @Test func `an event of a mebibyte is too large`() {

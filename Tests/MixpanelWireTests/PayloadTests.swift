@@ -89,6 +89,9 @@ struct PayloadTests {
         ("strict=1&img=1&callback=f&verbose=1", RequestOptions.AnswerMode.strict),
         ("img=1&callback=f&verbose=1", .image),
         ("callback=f&verbose=1", .callback("f", verbose: true)), ("verbose=true", .verbose), ("verbose=yes", .plain),
+        ("verbose=2", .verbose), ("verbose=10", .verbose), ("verbose=0.5", .verbose), ("verbose=00", .plain),
+        ("verbose=-1", .plain), ("verbose=nan", .plain), ("verbose=", .plain), ("verbose=0x1", .plain),
+        ("img=2", .plain), ("strict=2", .plain), ("strict=2&verbose=2", .verbose),
         ("verbose=0&verbose=1", .plain), ("Verbose=1", .plain), ("", .plain),
     ])
     func `one answer mode wins over another`(_ query: String, _ mode: RequestOptions.AnswerMode) {

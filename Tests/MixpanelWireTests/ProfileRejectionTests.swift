@@ -92,8 +92,8 @@ struct ProfileRejectionTests {
             name: "keys of a nested object", good: #""$set":{"a":{\#(pairs(254))}}"#,
             bad: #""$merge":{"a":{\#(pairs(255))}}"#, field: "$merge.a", rule: "must have fewer than 255 keys"),
         Limit(
-            name: "nesting", good: #""$set":{"a":\#(nested(16))}"#, bad: #""$set":{"a":\#(nested(17))}"#,
-            field: "$set.a", rule: "must not be nested deeper than 16 levels"),
+            name: "nesting", good: #""$set":{"a":\#(nested(64))}"#, bad: #""$set":{"a":\#(nested(65))}"#,
+            field: "$set.a", rule: "must not be nested deeper than 64 levels"),
         Limit(
             name: "a name", good: #""$set":{"\#(String(repeating: "\\u00e9", count: 255))":1}"#,
             bad: #""$set":{"\#(String(repeating: "a", count: 256))":1}"#,

@@ -1,3 +1,4 @@
+import IdentityEngine
 import MixpanelWire
 import Testing
 
@@ -73,7 +74,9 @@ struct PropertiesCopyTests {
         #expect(track(event(fewer)).properties == #"{"a":199}"#)
     }
 
-    @Test func `half a surrogate pair in an event's name is replaced`() {
-        #expect(track(#"{"event":"a\ud800b","properties":{"token":"aaaa"}}"#).lines == ["a\u{FFFD}b {}"])
+    @Test func `half a surrogate pair in an event's name is kept, in three bytes`() {
+        let decoded = track(#"{"event":"a\ud800b","properties":{"token":"aaaa"}}"#)
+        #expect(
+            decoded.batch.events.map { Array(decoded.batch.bytes[$0.name.range]) } == [[0x61, 0xED, 0xA0, 0x80, 0x62]])
     }
 }

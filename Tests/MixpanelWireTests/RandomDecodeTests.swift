@@ -46,8 +46,9 @@ struct RandomDecodeTests {
             // A control character in a second record has the body read by our own scan.
             let usesOwnScan = random.oneIn(2)
             let body = usesOwnScan ? "[\(record),\"\u{1}\"]" : record
+            let bytes = random.oneIn(2) ? LooseSpelling.bytes(of: body, &random) : Array(body.utf8)
             let result = decoder.decode(
-                Payload(json: Array(body.utf8)), into: &batch, projects: .fixed(Project.original, mayMerge: true),
+                Payload(json: bytes), into: &batch, projects: .fixed(Project.original, mayMerge: true),
                 strict: false, nowMilliseconds: now)
             let copy = Decoded(result: result, batch: batch).properties
             #expect(copy.map { Array($0.utf8) } == Array(value.normal.utf8), "seed \(seed): \(body)")
@@ -72,8 +73,9 @@ struct RandomDecodeTests {
             let body = usesOwnScan ? "[\(record),\"\u{1}\"]" : record
             var batch = EventBatch(
                 origin: EventBatch.Origin(endpoint: .engage, principal: "test"), receivedMilliseconds: now)
+            let bytes = random.oneIn(2) ? LooseSpelling.bytes(of: body, &random) : Array(body.utf8)
             let result = decoder.decode(
-                Payload(json: Array(body.utf8)), into: &batch, projects: Project.byToken, limits: limits)
+                Payload(json: bytes), into: &batch, projects: Project.byToken, limits: limits)
             let copy = batch.profileUpdates.first?.operations.first.map { Array(batch.bytes[$0.operand.range]) }
             #expect(copy == Array(value.normal.utf8), "seed \(seed): \(body)")
             #expect(result.rejections.count == (usesOwnScan ? 1 : 0), "seed \(seed)")
@@ -140,6 +142,39 @@ struct RandomDecodeTests {
     }
 
     @Test(.timeLimit(.minutes(10)))
+    func `a record with a bad byte costs no other record of its body, however those are spelt`() {
+        let decoder = EventDecoder()
+        forAWhile { random, seed in
+            let records = SimilarRecords.records(&random)
+            let isLines = random.oneIn(2)
+            func read(_ records: [[UInt8]]) -> Decoded {
+                let body =
+                    isLines
+                    ? records.joined(separator: [0x0A])
+                    : [[0x5B] + records.joined(separator: [0x2C]) + [0x5D]].joined(separator: [])
+                var batch = EventBatch(
+                    origin: EventBatch.Origin(endpoint: .track, principal: "test"), receivedMilliseconds: now)
+                let result = decoder.decode(
+                    Payload(json: Array(body), isLines: isLines), into: &batch,
+                    projects: .fixed(Project.original, mayMerge: true), strict: false, nowMilliseconds: now)
+                return Decoded(result: result, batch: batch)
+            }
+            let place = random.below(records.count + 1)
+            var texts = records.map { LooseSpelling.bytes(of: $0, &random) }
+            texts.insert(LooseSpelling.badRecord(&random), at: place)
+            let loose = read(texts)
+            let alone = read(records.map { Array($0.utf8) })
+            #expect(loose.lines == alone.lines, "seed \(seed)")
+            #expect(
+                loose.result.rejections.map(\.index)
+                    == (alone.result.rejections.map { $0.index < place ? $0.index : $0.index + 1 } + [place]).sorted(),
+                "seed \(seed)")
+            let violation = DecodeInvariants.violation(loose.result, loose.batch)
+            #expect(violation == nil, "seed \(seed)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(10)))
     func `no broken body breaks a promise of the decoder`() {
         let decoder = EventDecoder()
         forAWhile { random, seed in
@@ -171,7 +206,8 @@ enum BrokenBody {
         var bytes = Array(text.utf8)
         for _ in 0..<random.below(4) where !bytes.isEmpty {
             let position = random.below(bytes.count)
-            switch random.below(4) {
+            switch random.below(5) {
+            case 4: bytes.insert(contentsOf: LooseSpelling.piece(&random), at: position)
             case 0: bytes.remove(at: position)
             case 1: bytes[position] = random.oneIn(8) ? UInt8(random.below(256)) : UInt8(random.below(128))
             case 2: bytes.insert(contentsOf: random.pick(pieces).utf8, at: position)

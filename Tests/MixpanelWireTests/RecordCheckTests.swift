@@ -107,7 +107,6 @@ struct RecordCheckTests {
     @Test func `track repairs what a strict import refuses`() {
         let decoded = track(event(#""time":"yesterday","distinct_id":null,"$insert_id":"a:b","x":1"#))
         #expect(decoded.lines == [#"View insert=a:b {"x":1}"#])
-        #expect(decoded.batch.events.map(\.isDeduplicated) == [false])
     }
 
     @Test func `an empty record on import is no payload`() {
@@ -142,27 +141,54 @@ struct RecordCheckTests {
     }
 
     @Test(arguments: [
-        (#""a:b""#, "a:b"), (#""""#, ""), ("12.50", "12.5"), (#""none""#, "none"), (#""\ud800""#, "\u{FFFD}"),
-        ("\"" + String(repeating: "a", count: 1024) + "\"", String(repeating: "a", count: 1024)),
-        ("\"" + String(repeating: "a", count: 1025) + "\"", ""), ("true", ""), ("null", ""), ("{}", ""),
-        (#"["a"]"#, ""),
+        (#""""#, ""), (#""none""#, "none"), (#""N/A""#, "N/A"), (#""[]""#, "[]"), ("0", "0"), (#"" \t""#, " \t"),
+        (#""\u2003""#, "\u{2003}"),
+        ("\"" + String(repeating: " ", count: 2000) + "\"", String(repeating: " ", count: 2000)),
+        ("true", ""), ("null", ""), ("{}", ""), (#"["a"]"#, ""),
     ])
-    func `an event with an unusable insert id is kept, with what was text`(_ source: String, _ kept: String) {
+    func `an event with a blank or reserved insert id never deduplicates`(_ source: String, _ kept: String) {
         let decoded = track(event(#""$insert_id":\#(source)"#))
         #expect(decoded.batch.events.map { decoded.text($0.insertID) } == [kept])
         #expect(decoded.batch.events.map(\.isDeduplicated) == [false])
     }
 
-    @Test func `an insert id is letters, digits and hyphens, at every place of it`() {
+    @Test(arguments: [
+        (#""a:b""#, "a:b"), ("12.50", "12.5"), (#""é x""#, "é x"), (#""guest""#, "guest"),
+        ("\"" + String(repeating: "a", count: 37) + "\"", String(repeating: "a", count: 37)),
+        ("\"" + String(repeating: "a", count: 1024) + "\"", String(repeating: "a", count: 1024)),
+        ("\"" + String(repeating: "é", count: 9000) + "\"", String(repeating: "é", count: 9000)),
+        ("\"" + String(repeating: "\\u00e9\\n", count: 900) + "\"", String(repeating: "é\n", count: 900)),
+        (String(repeating: "7", count: 2000), String(repeating: "7", count: 2000)),
+    ])
+    func `an event with an insert id that is too long or has other characters deduplicates by it`(
+        _ source: String, _ kept: String
+    ) {
+        let record = event(#""$insert_id":\#(source)"#)
+        for decoded in [track(record), importing(record, strict: false)] {
+            #expect(decoded.batch.events.map { decoded.text($0.insertID) } == [kept])
+            #expect(decoded.batch.events.map(\.isDeduplicated) == [true])
+            #expect(decoded.properties == "{}")
+        }
+    }
+
+    @Test func `the insert id of a rejection is cut between characters`() {
+        for count in [128, 600] {
+            let id = String(repeating: "é", count: count)
+            let decoded = importing(#"[{"event":"","properties":{"$insert_id":"\#(id)"}}]"#)
+            #expect(decoded.result.rejections.map(\.insertID) == [Array(String(repeating: "é", count: 127).utf8)])
+        }
+    }
+
+    @Test func `a strict import takes letters, digits and hyphens, at every place of an insert id`() {
         for byte in UInt8(0x20)..<0x7F where byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") {
             let letter = String(decoding: [byte], as: UTF8.self)
             let isPlain = letter.allSatisfy { $0.isLetter || $0.isNumber || $0 == "-" }
             for place in [0, 7, 16, 35] {
                 let id = String(repeating: "a", count: place) + letter + String(repeating: "Z", count: 35 - place)
-                let decoded = track(event(#""$insert_id":"\#(id)""#))
-                #expect(decoded.batch.events.map(\.isDeduplicated) == [isPlain], "\(id)")
+                let decoded = importing(event(#""$insert_id":"\#(id)","time":1699999999,"distinct_id":"u""#))
+                #expect(decoded.rejections.isEmpty == isPlain, "\(id)")
             }
         }
-        #expect(track(event(#""$insert_id":"é""#)).batch.events.map(\.isDeduplicated) == [false])
+        #expect(importing(event(#""$insert_id":"é","time":1699999999,"distinct_id":"u""#)).rejections.count == 1)
     }
 }

@@ -9,9 +9,9 @@ struct StrictJSON {
         var elements: Int
 
         /// The properties of an event.
-        static let event = Bounds(depth: 3, keys: 254, elements: 254)
+        static let event = Bounds(depth: 64, keys: 254, elements: 254)
         /// The operand of an operator.
-        static let operand = Bounds(depth: 16, keys: 2000, elements: .max)
+        static let operand = Bounds(depth: 64, keys: 2000, elements: .max)
     }
 
     private let bytes: [UInt8]

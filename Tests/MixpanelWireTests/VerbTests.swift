@@ -134,6 +134,46 @@ struct VerbTests {
             ])
     }
 
+    @Test(arguments: [
+        "[object Object]", "NaN", "nan", "(null)", "guest", "GUEST", "distinct_id", "email", "not_authenticated",
+        #"\"\""#,
+    ])
+    func `a text that the setting adds never enters a merge, and is an id elsewhere`(_ id: String) {
+        let rule = "is invalid: must not be one of the disallowed values"
+        for (verb, ids, field) in [
+            ("$create_alias", #""distinct_id":"d","alias":"\#(id)""#, "alias"),
+            ("$create_alias", #""distinct_id":"\#(id)","alias":"a""#, "distinct_id"),
+            ("$identify", #""$identified_id":"\#(id)","$anon_id":"a""#, "$identified_id"),
+            ("$identify", #""distinct_id":"a","$anon_distinct_id":"\#(id)""#, "$anon_distinct_id"),
+            ("$merge", #""$distinct_ids":["a","\#(id)"]"#, "$distinct_ids"),
+        ] {
+            let record = #"{"event":"\#(verb)","properties":{\#(ids)}}"#
+            #expect(
+                importing(record, strict: false).rejections == ["0 properties.\(field): 'properties.\(field)' \(rule)"])
+            var limits = WireLimits()
+            limits.reservedIDs = ReservedIDs(text: "")
+            let decoded = decode(
+                Array(record.utf8), .import, .fixed(Project.original, mayMerge: true), limits: limits)
+            #expect(decoded.rejections.isEmpty)
+        }
+        let properties = #""time":1699999999,"distinct_id":"\#(id)","$insert_id":"i""#
+        #expect(importing(event(properties)).rejections.isEmpty)
+        #expect(track(event(#""distinct_id":"\#(id)","$insert_id":"\#(id)""#)).rejections.isEmpty)
+        #expect(updating(update(#""$set":{"a":1}"#, id: id)).rejections.isEmpty)
+    }
+
+    @Test func `the setting of reserved ids names texts with commas between them`() {
+        var limits = WireLimits()
+        limits.reservedIDs = ReservedIDs(text: " Nobody , two words ,, a ")
+        for (id, isReserved) in [
+            ("nobody", true), ("NOBODY", true), ("two words", true), ("A", true), ("guest", false), ("null", true),
+            (" nobody", false), ("twowords", false),
+        ] {
+            let record = #"{"event":"$create_alias","properties":{"token":"aaaa","distinct_id":"d","alias":"\#(id)"}}"#
+            #expect(track(record, limits: limits).rejections.isEmpty == !isReserved, "\(id)")
+        }
+    }
+
     @Test(arguments: [" none", "none ", "lmy47d", "nona", "00"])
     func `an id that only resembles a reserved one is an id`(_ id: String) {
         let decoded = importing(#"{"event":"$create_alias","properties":{"distinct_id":"d","alias":"\#(id)"}}"#)

@@ -2,6 +2,7 @@ import Foundation
 import IdentityEngine
 import IdentityStore
 import Logging
+import MixpanelWire
 
 extension Configuration {
     /// Reads the configuration: flags, then `SELFSAME_…` variables, then the file, then defaults.
@@ -56,6 +57,7 @@ extension Configuration {
             isDurable: try reader.choice("store.synchronous", Synchronous.self) == .full,
             memoryLimitBytes: try reader.number("store.memoryLimitBytes", in: 1_048_576...1_099_511_627_776))
         identity = try Configuration.rules(reader)
+        reservedIDs = ReservedIDs(text: reader.text("identity.reservedIDs") ?? "")
         profiles = Profiles(onMerge: try reader.choice("profiles.onMerge", ProfileMergeRule.self))
         ingest = Ingest(
             bodySizeLimitBytes: try reader.number("ingest.bodySizeLimitBytes", in: 1024...1_073_741_824),

@@ -1,5 +1,6 @@
 package import IdentityEngine
 package import Logging
+package import MixpanelWire
 
 /// Every setting of a server, typed and checked.
 ///
@@ -10,6 +11,8 @@ package struct Configuration: Sendable {
     package var server: Server
     package var store: Store
     package var identity: MergeRules
+    /// The texts that no identity operation may name.
+    package var reservedIDs: ReservedIDs
     package var profiles: Profiles
     package var ingest: Ingest
     package var query: Query

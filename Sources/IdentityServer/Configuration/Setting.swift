@@ -1,3 +1,5 @@
+import MixpanelWire
+
 /// One scalar setting: its key, what it takes, and what it means.
 package struct Setting: Sendable {
     /// The dotted key of the file; `SELFSAME_` and upper case make the variable's name.
@@ -11,13 +13,12 @@ package struct Setting: Sendable {
     /// The name of the environment variable: `server.idleTimeoutSeconds` is `SELFSAME_SERVER_IDLE_TIMEOUT_SECONDS`.
     package var variable: String {
         var name = "SELFSAME_"
+        var isAfterLowercase = false
         for character in key {
-            if character == "." {
-                name.append("_")
-            } else {
-                if character.isUppercase { name.append("_") }
-                name.append(contentsOf: character.uppercased())
-            }
+            // As swift-configuration splits words, so that an abbreviation is one: RESERVED_IDS.
+            if isAfterLowercase, character.isUppercase { name.append("_") }
+            isAfterLowercase = character.isLowercase
+            name.append(contentsOf: character == "." ? "_" : character.uppercased())
         }
         return name
     }
@@ -81,6 +82,11 @@ package struct Setting: Sendable {
         Setting(
             key: "identity.anonForm", fallback: "mixpanel", allowed: "mixpanel, uuid4 or any",
             meaning: "Which anonymous ids $identify accepts, for projects that do not say."),
+        Setting(
+            key: "identity.reservedIDs", fallback: ReservedIDs.standardText, allowed: "texts with commas between them",
+            meaning: "Texts that $identify, $create_alias and $merge may not name, in any case, besides those that are "
+                + "always reserved (null, undefined, 0 and the like): one of them would join everybody. An empty value "
+                + "adds none."),
         Setting(
             key: "profiles.onMerge", fallback: "hide", allowed: "hide or fill",
             meaning: "What the profile of a cluster is. hide: the profile of the first member in canonical order that "

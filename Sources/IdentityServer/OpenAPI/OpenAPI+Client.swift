@@ -93,7 +93,8 @@ extension OpenAPI {
             "security": [{"token": []}, {"basic": []}, {}],
             "responses": {
               "200": {"description": "No flag.", "content": {"application/json": {"schema": {
-                "type": "object", "required": ["flags"], "properties": {"flags": {"type": "object"}}}}}},
+                "type": "object", "required": ["code", "flags"],
+                "properties": {"code": {"const": 200}, "flags": {"type": "object"}}}}}},
               "400": {"$ref": "#/components/responses/BadRequest"},
               "401": {"$ref": "#/components/responses/Unauthorized"},
               "403": {"$ref": "#/components/responses/Forbidden"}
@@ -106,7 +107,8 @@ extension OpenAPI {
             "security": [],
             "responses": {
               "200": {"description": "No flag.", "content": {"application/json": {"schema": {
-                "type": "object", "required": ["flags"], "properties": {"flags": {"type": "array"}}}}}}
+                "type": "object", "required": ["code", "flags"],
+                "properties": {"code": {"const": 200}, "flags": {"type": "array"}}}}}}
             }
           }
         },

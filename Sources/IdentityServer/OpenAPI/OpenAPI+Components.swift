@@ -4,8 +4,8 @@ extension OpenAPI {
         "parameters": {
           "data": {"name": "data", "in": "query", "schema": {"type": "string"},
             "description": "The records as JSON, base64 of JSON, or URL-safe base64 of JSON."},
-          "verbose": {"name": "verbose", "in": "query", "schema": {"enum": ["0", "1"]},
-            "description": "1 asks for a JSON object instead of a digit."},
+          "verbose": {"name": "verbose", "in": "query", "schema": {"enum": ["0", "1", "2"]},
+            "description": "1, or any number above 0, asks for a JSON object instead of a digit."},
           "strict": {"name": "strict", "in": "query", "schema": {"enum": ["0", "1"]},
             "description": "1 asks for a verdict on each record."},
           "img": {"name": "img", "in": "query", "schema": {"enum": ["0", "1"]}, "description": "1 asks for an image."},
@@ -132,7 +132,7 @@ extension OpenAPI {
           "Form": {"type": "object", "properties": {
             "data": {"type": "string",
               "description": "The records as JSON, base64 of JSON, or URL-safe base64 of JSON."},
-            "verbose": {"enum": ["0", "1"]}, "strict": {"enum": ["0", "1"]}, "ip": {"enum": ["0", "1"]},
+            "verbose": {"enum": ["0", "1", "2"]}, "strict": {"enum": ["0", "1"]}, "ip": {"enum": ["0", "1"]},
             "api_key": {"type": "string", "description": "Taken, and without effect."}}},
           "Update": {"type": "object", "properties": {
             "$token": {"$ref": "#/components/schemas/Token"}, "$time": {"type": "number"}, "$ip": {},
@@ -161,8 +161,9 @@ extension OpenAPI {
               "code": {"const": 400}, "error": {"type": "string"}, "status": {"const": "Bad Request"},
               "num_records_imported": {"type": "integer", "minimum": 0},
               "failed_records": {"type": "array", "items": {"type": "object", "additionalProperties": false,
-                "required": ["index", "insert_id", "field", "message"], "properties": {
+                "required": ["index", "insert_id", "$insert_id", "field", "message"], "properties": {
                   "index": {"type": "integer", "minimum": 0}, "insert_id": {"type": "string"},
+                  "$insert_id": {"type": "string"},
                   "field": {"type": "string"}, "message": {"type": "string"}}}}}},
           "Error": {"type": "object", "required": ["error", "status"], "additionalProperties": false, "properties": {
             "error": {"type": "string"}, "status": {"const": "error"}}},
@@ -216,7 +217,8 @@ extension OpenAPI {
                   "outcome": {"enum": ["merged", "unchanged", "refused", "conflict", "rejected"]},
                   "cluster_size": {"type": ["integer", "null"]}, "failure_reason": {"type": ["string", "null"]},
                   "failure_description": {"type": ["string", "null"]}, "hint": {"type": ["string", "null"]},
-                  "insert_id": {"type": "string"}, "field": {"type": "string"}, "message": {"type": "string"}}}},
+                  "insert_id": {"type": "string"}, "$insert_id": {"type": "string"}, "field": {"type": "string"},
+                  "message": {"type": "string"}}}},
               "changed_clusters": {"type": "integer", "minimum": 0},
               "clusters": {"type": "array", "maxItems": 1000, "items": {"type": "object",
                 "required": ["before", "after", "members", "truncated"], "additionalProperties": false,

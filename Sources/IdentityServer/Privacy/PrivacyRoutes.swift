@@ -133,7 +133,7 @@ struct PrivacyRoutes: Sendable {
 
     /// The law that a body names; GDPR where it names none.
     private func complianceType(_ body: [UInt8]) throws -> PrivacyTask.ComplianceType {
-        guard let options = try? JSONDecoder().decode(Options.self, from: Data(body)),
+        guard let options = try? JSONDecoder().decode(Options.self, from: Data(LooseUTF8.joined(body))),
             let type = PrivacyTask.ComplianceType(rawValue: (options.complianceType ?? "gdpr").lowercased())
         else { throw QueryFault.badRequest("compliance_type must be GDPR or CCPA") }
         guard (options.disclosureType ?? "data").lowercased() == "data" else {

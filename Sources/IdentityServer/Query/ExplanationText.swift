@@ -1,14 +1,15 @@
 import IdentityEngine
 package import IdentityStore
-import MixpanelWire
+package import MixpanelWire
 
 /// How an explanation is told.
 enum ExplanationText {
     /// - Parameters:
     ///   - explanation: what was found.
     ///   - sequence: the last entry that counted.
+    ///   - reserved: the ids that no verb may name.
     /// - Returns: a JSON object.
-    static func json(_ explanation: Explanation, sequence: Int64) -> [UInt8] {
+    static func json(_ explanation: Explanation, sequence: Int64, reserved: ReservedIDs) -> [UInt8] {
         var json = JSONBuilder()
         json.object { json in
             json.field("connected", explanation.path != nil)
@@ -32,7 +33,7 @@ enum ExplanationText {
                 }
                 if let next = explanation.next { json.field("next", next) } else { json.null("next") }
                 json.array("would") { json in
-                    for trial in explanation.possibleTrials { write(trial, to: &json) }
+                    for trial in explanation.possibleTrials(reserved: reserved) { write(trial, to: &json) }
                 }
                 json.array("parted") { json in
                     for link in explanation.parted { write(link, to: &json) }
@@ -46,7 +47,7 @@ enum ExplanationText {
             } else {
                 json.null("block")
             }
-            json.optional("hint", explanation.hint)
+            json.optional("hint", explanation.hint(reserved: reserved))
             json.field("sequence", sequence)
         }
         return json.bytes
@@ -81,22 +82,24 @@ enum ExplanationText {
 
 extension Explanation {
     /// What would join them and what would not, where records that say so would be taken at all.
-    package var possibleTrials: [Preview.Statement] { unusableID == nil ? trials : [] }
+    package func possibleTrials(reserved: ReservedIDs) -> [Preview.Statement] {
+        unusableID(reserved) == nil ? trials : []
+    }
 
     /// The one of the two that no record may join to another, and why.
-    private var unusableID: (id: DistinctID, rule: String)? {
+    private func unusableID(_ reserved: ReservedIDs) -> (id: DistinctID, rule: String)? {
         // What Simplified projects join is made of other fields, whose junk counts as absent (P 8-1).
         guard system != .simplified else { return nil }
         for id in [from, to] {
-            if let rule = MergeID.fault(of: id.bytes) { return (id, rule) }
+            if let rule = reserved.fault(of: id.bytes) { return (id, rule) }
         }
         return nil
     }
 
     /// Why two ids are two, in plain words; nil where they are one.
-    package var hint: String? {
+    package func hint(reserved: ReservedIDs) -> String? {
         if path != nil { return nil }
-        if let (id, rule) = unusableID {
+        if let (id, rule) = unusableID(reserved) {
             return "No record can join \"\(id)\" to another id: an id of an identity operation \(rule)."
         }
         if block != nil {

@@ -11,10 +11,12 @@ struct IdentityQueries: Sendable {
 
     private let store: any Store
     private let clock: ServerClock
+    private let reservedIDs: ReservedIDs
 
-    init(store: any Store, clock: ServerClock) {
+    init(store: any Store, clock: ServerClock, reservedIDs: ReservedIDs) {
         self.store = store
         self.clock = clock
+        self.reservedIDs = reservedIDs
     }
 
     /// `{"results":[{"distinct_id","canonical_id","cluster_size","known"}],"sequence"}`, in the order of the request.
@@ -42,7 +44,7 @@ struct IdentityQueries: Sendable {
     }
 
     private func resolvedIDs(_ query: QueryRequest) throws -> [DistinctID] {
-        let ids: [DistinctID]
+        var ids: [DistinctID]
         if query.request.method == .post {
             do {
                 ids = try IdentityQuery.distinctIDs(fromJSON: query.request.body, limit: Self.resolveLimit)
@@ -56,7 +58,7 @@ struct IdentityQueries: Sendable {
         guard ids.count <= Self.resolveLimit else {
             throw QueryFault.badRequest("at most \(Self.resolveLimit) distinct_ids can be resolved in one request")
         }
-        for id in ids { _ = try QueryRequest.checked(id.bytes) }
+        for index in ids.indices { ids[index] = try QueryRequest.checked(ids[index].bytes) }
         return ids
     }
 
@@ -105,7 +107,7 @@ struct IdentityQueries: Sendable {
                     from: from, to: to, in: project, by: rules, asOf: asOf, refusalsAfter: after, limit: limit)
                 let sequence: Int64
                 if let asOf { sequence = asOf } else { sequence = try snapshot.lastSequence(of: project) }
-                return ExplanationText.json(explanation, sequence: sequence)
+                return ExplanationText.json(explanation, sequence: sequence, reserved: reservedIDs)
             })
     }
 
@@ -120,13 +122,17 @@ struct IdentityQueries: Sendable {
         wanted.verb = try verb(query)
         let filter = wanted
         let project = query.project
-        let records = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [LogRecord] in
-            try snapshot.logRecords(filter, in: project)
+        let (records, hints) = try await store.read {
+            (snapshot: any StoreSnapshot) throws(StoreError) -> ([LogRecord], BareDeviceHints) in
+            let records = try snapshot.logRecords(filter, in: project)
+            return (records, try BareDeviceHints(of: records.prefix(limit), in: snapshot, project))
         }
         var json = JSONBuilder()
         json.object { json in
             json.array("entries") { json in
-                for record in records.prefix(limit) { LogRecordText.write(record, to: &json) }
+                for record in records.prefix(limit) {
+                    LogRecordText.write(record, hint: hints.hint(record), to: &json)
+                }
             }
             if records.count > limit { json.field("next", records[limit - 1].sequence) } else { json.null("next") }
         }

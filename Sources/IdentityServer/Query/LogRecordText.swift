@@ -6,10 +6,13 @@ enum LogRecordText {
     /// - Parameters:
     ///   - record: an entry, or a tombstone, of which there is nothing but its sequence and its verb.
     ///   - type: what the object says that it is, where it stands among others.
+    ///   - hint: what is said of it besides what its refusal says.
     ///   - json: where it is written to.
-    static func write(_ record: LogRecord, type: String? = nil, to json: inout JSONBuilder) {
+    static func write(
+        _ record: LogRecord, type: String? = nil, hint: String? = nil, to json: inout JSONBuilder
+    ) {
         switch record {
-        case .entry(let entry): write(entry, type, to: &json)
+        case .entry(let entry): write(entry, type, hint, to: &json)
         case .amendment(let amendment): write(amendment, type, to: &json)
         case .tombstone(let tombstone):
             json.object { json in
@@ -21,7 +24,7 @@ enum LogRecordText {
         }
     }
 
-    private static func write(_ entry: LogEntry, _ type: String?, to json: inout JSONBuilder) {
+    private static func write(_ entry: LogEntry, _ type: String?, _ hint: String?, to json: inout JSONBuilder) {
         json.object { json in
             if let type { json.field("type", type) }
             json.field("sequence", entry.sequence)
@@ -31,7 +34,8 @@ enum LogRecordText {
             json.field("outcome", entry.outcome.kind.rawValue)
             json.optional("failure_reason", entry.refusal?.failureReason)
             json.optional("failure_description", entry.failureDescription)
-            json.optional("hint", entry.refusal?.hint)
+            let hints = [entry.refusal?.hint, hint].compactMap { $0 }
+            json.optional("hint", hints.isEmpty ? nil : hints.joined(separator: " "))
             writeSource(entry.origin, to: &json)
         }
     }

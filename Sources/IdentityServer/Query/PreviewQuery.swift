@@ -162,6 +162,7 @@ private struct PreviewText {
             json.field("index", Int64(rejection.index))
             json.field("outcome", "rejected")
             json.field("insert_id", utf8: rejection.insertID)
+            json.field("$insert_id", utf8: rejection.insertID)
             json.field("field", rejection.field)
             json.field("message", rejection.message)
         }

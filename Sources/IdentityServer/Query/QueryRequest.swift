@@ -40,9 +40,9 @@ struct QueryRequest: Sendable {
     ///
     /// - Throws: `QueryFault` that points at what cannot be read.
     func condition(_ name: String) throws(QueryFault) -> WhereExpression? {
-        guard let text = first(name), text.contains(where: { $0 != 0x20 && !(0x09...0x0D).contains($0) }) else {
-            return nil
-        }
+        guard let text = first(name).map(LooseUTF8.joined),
+            text.contains(where: { $0 != 0x20 && !(0x09...0x0D).contains($0) })
+        else { return nil }
         do throws(WhereError) {
             return try WhereExpression(parsing: text)
         } catch {
@@ -54,7 +54,7 @@ struct QueryRequest: Sendable {
     ///
     /// - Throws: `QueryFault` that names the option.
     func strings(_ name: String, of what: String) throws(QueryFault) -> [String]? {
-        guard let json = first(name) else { return nil }
+        guard let json = first(name).map(LooseUTF8.joined) else { return nil }
         guard let strings = try? JSONDecoder().decode([String].self, from: Data(json)) else {
             throw .badRequest("\(name) must be a JSON array of \(what)")
         }
@@ -64,15 +64,18 @@ struct QueryRequest: Sendable {
     /// The one id that a request must name.
     func distinctID() throws(QueryFault) -> DistinctID { try distinctID("distinct_id") }
 
-    /// The id with some bytes.
+    /// The id with some bytes, in which the halves of surrogate pairs are joined as they are where events are read
+    /// (P 2-11).
     ///
     /// - Throws: `QueryFault` where nothing can have that id.
     static func checked(_ bytes: [UInt8]) throws(QueryFault) -> DistinctID {
+        let bytes = LooseUTF8.joined(bytes)
         // The id of a Simplified project's device is what was sent, behind `$device:` (P 8-1).
         let limit = DistinctID.sizeLimitBytes + DeviceID.prefix.count
         guard !bytes.isEmpty, bytes.count <= limit else {
             throw .badRequest("a distinct_id must have 1 to \(limit) bytes")
         }
+        guard LooseUTF8.isUTF8(bytes) else { throw .badRequest("a distinct_id must be UTF-8") }
         return DistinctID(bytes)
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import IdentityEngine
+import MixpanelWire
 
 /// The fields of a request's body that is one JSON object.
 ///
@@ -44,6 +45,7 @@ struct RequestFields {
             values = [:]
             return
         }
+        let body = LooseUTF8.joined(body)
         guard let values = try? JSONDecoder().decode([String: Value].self, from: Data(body)) else {
             throw .badRequest("the body must be a JSON object")
         }

@@ -7,9 +7,17 @@ const token = parameters.get('token');
 const deviceID = '19a0b1c2-d3e4-4f50-8a6b-7c8d9e0f1a2b';
 const anonymousID = '$device:' + deviceID;
 
+/** As the SDK does it: each UTF-16 unit is written as if it were a character, so that an emoji takes six bytes (P 2-11). */
 function base64(value) {
-    const bytes = new TextEncoder().encode(JSON.stringify(value));
-    return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
+    const text = JSON.stringify(value);
+    let bytes = '';
+    for (let place = 0; place < text.length; place++) {
+        const unit = text.charCodeAt(place);
+        if (unit < 0x80) bytes += String.fromCharCode(unit);
+        else if (unit < 0x800) bytes += String.fromCharCode(0xC0 | unit >> 6, 0x80 | unit & 0x3F);
+        else bytes += String.fromCharCode(0xE0 | unit >> 12, 0x80 | unit >> 6 & 0x3F, 0x80 | unit & 0x3F);
+    }
+    return btoa(bytes);
 }
 
 function event(name, distinctID, properties) {
