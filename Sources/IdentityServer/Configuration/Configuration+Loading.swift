@@ -21,20 +21,21 @@ extension Configuration {
             guard let bytes = FileManager.default.contents(atPath: filePath),
                 let text = String(validating: bytes, as: UTF8.self)
             else { throw ConfigurationError("the configuration file \(filePath) cannot be read as text") }
-            file = try ConfigurationFile(yaml: text) { scalars in
-                let reader = try SettingReader(flags: flags, environment: environment, file: scalars.settings)
-                return ConfigurationFile.Defaults(rules: try rules(reader), rateLimit: try rateLimit(reader))
+            file = try ConfigurationFile(yaml: text, path: filePath) { scalars in
+                let reader = try SettingReader(flags: flags, environment: environment, file: scalars)
+                do {
+                    return ConfigurationFile.Defaults(rules: try rules(reader), rateLimit: try rateLimit(reader))
+                } catch let error as ConfigurationError {
+                    throw reader.located(error)
+                }
             }
         }
-        let reader = try SettingReader(flags: flags, environment: environment, file: file.settings)
-        for account in file.accounts {
-            for (project, role) in account.roles where AccountRole(rawValue: role) == nil {
-                throw ConfigurationError(
-                    "the role of \(account.username) in project \(project) is \"\(role)\", but must be "
-                        + AccountRole.allCases.map(\.rawValue).joined(separator: ", "))
-            }
+        let reader = try SettingReader(flags: flags, environment: environment, file: file)
+        do throws(ConfigurationError) {
+            return try Configuration(reader, file)
+        } catch {
+            throw reader.located(error)
         }
-        return try Configuration(reader, file)
     }
 
     private init(_ reader: SettingReader, _ file: ConfigurationFile) throws(ConfigurationError) {
@@ -45,6 +46,7 @@ extension Configuration {
             regionHosts: try Configuration.regionHosts(reader),
             trustedProxies: try TrustedProxies(reader.list("server.trustedProxies")),
             tls: try Configuration.tls(reader),
+            portFile: reader.path("server.portFile"), readyFile: reader.path("server.readyFile"),
             connectionLimit: try reader.number("server.connectionLimit", in: 1...1_000_000),
             idleTimeoutSeconds: try reader.number("server.idleTimeoutSeconds", in: 1...86_400),
             bodyTimeoutSeconds: try reader.number("server.bodyTimeoutSeconds", in: 1...86_400),
@@ -88,7 +90,7 @@ extension Configuration {
         if sandbox.isEnabled, !sandbox.allowsRemote, !SandboxGuard.isLoopback(server.host) {
             throw ConfigurationError(
                 "server.host is \"\(server.host)\", but a sandbox listens on loopback only, because anyone who reaches "
-                    + "it can empty it. Set sandbox.allowRemote to true if that is meant.")
+                    + "it can empty it. Set sandbox.allowRemote to true if that is meant.", key: "server.host")
         }
     }
 
@@ -136,7 +138,9 @@ extension Configuration {
             certificatePath: reader.text("tls.certificate") ?? "", keyPath: reader.text("tls.key") ?? "")
         if tls.certificatePath.isEmpty, tls.keyPath.isEmpty { return nil }
         for (key, path) in [("tls.certificate", tls.certificatePath), ("tls.key", tls.keyPath)] where path.isEmpty {
-            throw ConfigurationError("\(key) must be given too: a certificate is of no use without its key")
+            let other = key == "tls.key" ? "tls.certificate" : "tls.key"
+            throw ConfigurationError(
+                "\(key) must be given too: a certificate is of no use without its key", key: other)
         }
         return tls
     }

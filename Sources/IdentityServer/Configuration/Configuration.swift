@@ -35,6 +35,10 @@ package struct Configuration: Sendable {
         package var trustedProxies: TrustedProxies
         /// The certificate; nil where connections are not encrypted.
         package var tls: TLS?
+        /// Where the port is written when the server listens; nil for nowhere.
+        package var portFile: String?
+        /// What is made when the server answers, and says where it is; nil for nothing.
+        package var readyFile: String?
         package var connectionLimit: Int
         package var idleTimeoutSeconds: Int
         package var bodyTimeoutSeconds: Int
@@ -157,8 +161,15 @@ package struct ConfiguredAccount: Hashable, Sendable {
 /// The message names the key, what is wrong and what is allowed.
 package struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     package let message: String
+    /// The setting that it is about, so that the place of its value can be named; nil where it is about none.
+    let key: String?
 
-    package init(_ message: String) { self.message = message }
+    package init(_ message: String) { self.init(message, key: nil) }
+
+    init(_ message: String, key: String?) {
+        self.message = message
+        self.key = key
+    }
 
     package var description: String { message }
 }

@@ -23,6 +23,9 @@ package struct Setting: Sendable {
         return name
     }
 
+    /// The variable that names the project that a command is about.
+    package static let projectVariable = "SELFSAME_PROJECT"
+
     /// Every scalar setting, in the order of the documentation.
     package static let all: [Setting] = [
         Setting(
@@ -31,6 +34,13 @@ package struct Setting: Sendable {
         Setting(
             key: "server.port", fallback: "8080", allowed: "a number from 0 to 65535",
             meaning: "The TCP port; 0 takes a free one and prints it."),
+        Setting(
+            key: "server.portFile", fallback: "", allowed: "a path",
+            meaning: "A file that the port is written to when the server listens, and that is gone when it has ended."),
+        Setting(
+            key: "server.readyFile", fallback: "", allowed: "a path",
+            meaning: "A file that appears when requests are answered, and is gone when the server has ended: JSON with "
+                + "url, port and pid, and in a sandbox the keys of its projects."),
         Setting(
             key: "server.hostNames", fallback: "", allowed: "host names with commas between them",
             meaning: "Names besides loopback that a request to the sandbox may be addressed to."),

@@ -10,7 +10,7 @@ package struct TrustedProxies: Sendable {
             guard let range = AddressRange(text) else {
                 throw ConfigurationError(
                     "server.trustedProxies has \"\(text)\", but must be addresses or ranges like 10.0.0.0/8, with "
-                        + "commas between them")
+                        + "commas between them", key: "server.trustedProxies")
             }
             ranges.append(range)
         }
