@@ -142,12 +142,13 @@ package struct Dispatcher: Sendable {
     private static let clientPaths: Set<String> = ["/track", "/engage", "/groups"]
 
     private func withCORS(_ request: WireRequest, _ body: () -> WireResponse) -> WireResponse {
+        let path = Self.normalized(request.path)
         var response = body()
-        if response.failureText != nil, Self.clientPaths.contains(Self.normalized(request.path)) {
+        if response.failureText != nil, Self.clientPaths.contains(path) {
             response = Answer.clientFailure(response, to: request, isOverloadUnavailable: isOverloadUnavailable)
         }
         response.headers.append(contentsOf: CORS(request).headers)
-        return response
+        return OwnPaths.contains(path) ? response.endingItsLine() : response
     }
 
     private func reply(_ request: WireRequest, _ path: String) async -> Reply {
@@ -172,9 +173,13 @@ package struct Dispatcher: Sendable {
         case .profiles: await query(request, readsBody: true) { try await profiles($0) }
         case .account: .whole(await AccountQuery(directory: directory).answer(request))
         case .privacy(let target): await caught { try await privacy.answer(try inflated(request), target) }
-        case .health: .whole(await health(path))
-        case .description: .whole(Answer.json(OpenAPI.document))
-        case .sandbox: .whole(await sandboxAnswer(request, path: path))
+        case .health: await caught { .whole(try await health(request, path)) }
+        case .description:
+            await caught {
+                try OwnPaths.check(QueryItems(request.query), of: path, request.method)
+                return .whole(Answer.json(OpenAPI.document))
+            }
+        case .sandbox: await caught { .whole(try await sandboxAnswer(request, path: path)) }
         case .methodNotAllowed: .whole(Answer.methodNotAllowed(allowedMethods(path)))
         case .notFound: .whole(Answer.notFound())
         }
@@ -252,6 +257,7 @@ package struct Dispatcher: Sendable {
             let access = try await directory.access(
                 Credentials(authorization: request.authorization), projectID: projectID, host: request.host,
                 for: .reading)
+            try OwnPaths.check(items, of: Self.normalized(request.path), request.method)
             let query = QueryRequest(
                 request: readsBody ? request : try inflated(request), items: items, body: named, access: access)
             try await waitForSequence(query)
@@ -310,13 +316,14 @@ package struct Dispatcher: Sendable {
 
     /// Those who follow have places of their own, which they may keep for days.
     private func changes(_ query: QueryRequest) async throws -> Reply {
-        if ChangeFeed.isFollowed(query) { return .stream(try await changeFeed.follow(query)) }
+        if try ChangeFeed.isFollowed(query) { return .stream(try await changeFeed.follow(query)) }
         return try await stream(try await changeFeed.pages(query))
     }
 
-    private func sandboxAnswer(_ request: WireRequest, path: String) async -> WireResponse {
-        let answer = await sandbox?.answer(request, path: path) ?? Answer.notFound()
-        changeFeed.reset()
+    private func sandboxAnswer(_ request: WireRequest, path: String) async throws -> WireResponse {
+        guard let sandbox else { return Answer.notFound() }
+        let answer = try await sandbox.answer(request, path: path)
+        if path == SandboxRoutes.resetPath { changeFeed.reset() }
         return answer
     }
 
@@ -357,7 +364,7 @@ package struct Dispatcher: Sendable {
             for: .reading)
         let query = QueryRequest(
             request: request, items: QueryItems(request.query), body: QueryBody(), access: access)
-        try query.refuse("as_of")
+        try OwnPaths.check(query.items, of: Self.normalized(request.path), request.method)
         try await waitForSequence(query)
         return .whole(try await previewQuery.answer(payload, strict: options.strict, access: access))
     }
@@ -370,7 +377,8 @@ package struct Dispatcher: Sendable {
                 contentType: "application/json", headers: [], pieces: ProfilePages(store: store, query: query)))
     }
 
-    private func health(_ path: String) async -> WireResponse {
+    private func health(_ request: WireRequest, _ path: String) async throws(QueryFault) -> WireResponse {
+        try OwnPaths.check(QueryItems(request.query), of: path, request.method)
         if path != "/health/live" {
             do throws(StoreError) {
                 _ = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in

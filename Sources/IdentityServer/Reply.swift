@@ -41,6 +41,14 @@ extension WireResponse {
         response.headers.append(("Retry-After", String(seconds)))
         return response
     }
+
+    /// The same answer with a line's end behind it, so that a prompt does not stand behind it on a terminal.
+    func endingItsLine() -> WireResponse {
+        guard let last = body.last, last != UInt8(ascii: "\n") else { return self }
+        var response = self
+        response.body.append(UInt8(ascii: "\n"))
+        return response
+    }
 }
 
 extension Answer {

@@ -13,6 +13,9 @@ package final class ServerClock: Sendable {
         return Int64((Date.now.timeIntervalSince1970 * 1000).rounded(.down))
     }
 
+    /// Whether it is the time of day.
+    package var isRunning: Bool { fixed.withLock { $0 == nil } }
+
     /// Stops the clock at a time, or lets it run again.
     package func set(milliseconds: Int64?) { fixed.withLock { $0 = milliseconds } }
 }

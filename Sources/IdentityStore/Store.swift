@@ -122,6 +122,9 @@ package protocol Store: Sendable {
     /// only.
     func reset() async throws(StoreError)
 
+    /// Deletes the same of one project, whose sequences then begin anew; node keys do not. For the sandbox only.
+    func reset(_ project: ProjectID) async throws(StoreError)
+
     /// Finishes what runs and gives up the files. Every later call throws `StoreError.closed`.
     func close() async throws(StoreError)
 }
@@ -214,7 +217,8 @@ package protocol StoreSnapshot {
     /// What the log has at a sequence; nil where there is nothing.
     func logRecord(_ sequence: Int64, in project: ProjectID) throws(StoreError) -> LogRecord?
 
-    /// Log entries, and what deletions left of some, in order of sequence.
+    /// Log entries, and what deletions left of some, in order of sequence, or the other way round where the query says
+    /// so.
     func logRecords(_ query: LogQuery, in project: ProjectID) throws(StoreError) -> [LogRecord]
 
     /// Events of a project in the order of their keys, after a key, up to a time, which is excluded.
@@ -362,6 +366,10 @@ package struct ResolvedID: Hashable, Sendable {
 package struct LogQuery: Hashable, Sendable {
     /// Only entries after this sequence.
     package var after: Int64
+    /// Only entries before this sequence; `.max` for no bound.
+    package var before: Int64
+    /// Whether entries come from the last to the first.
+    package var isLatestFirst: Bool
     /// The most entries to return, at least 1.
     package var limit: Int
     /// Only entries that name this id, whether or not they made a link.
@@ -374,11 +382,13 @@ package struct LogQuery: Hashable, Sendable {
     package var verb: Verb?
 
     package init(
-        after: Int64 = 0, limit: Int, distinctID: DistinctID? = nil, outcomes: Set<OutcomeKind>? = nil,
-        verb: Verb? = nil
+        after: Int64 = 0, limit: Int, before: Int64 = .max, isLatestFirst: Bool = false,
+        distinctID: DistinctID? = nil, outcomes: Set<OutcomeKind>? = nil, verb: Verb? = nil
     ) {
         self.after = after
         self.limit = limit
+        self.before = before
+        self.isLatestFirst = isLatestFirst
         self.distinctID = distinctID
         self.outcomes = outcomes
         self.verb = verb

@@ -8,6 +8,8 @@ package enum IdentityQuery {
         /// There is no `distinct_ids`, or it is no array.
         case missing
         case tooMany(limit: Int)
+        /// There is a member that nobody reads.
+        case unknownMember(String, known: [String])
         /// The element at an index is neither a string nor a number, is too long, or is no UTF-8.
         case notAnID(index: Int)
 
@@ -17,6 +19,8 @@ package enum IdentityQuery {
             case .notJSON: "the body must be a JSON object"
             case .missing: "distinct_ids must be an array of ids"
             case .tooMany(let limit): "distinct_ids must hold at most \(limit) ids"
+            case .unknownMember(let name, let known):
+                "\(name) is no field of this request; allowed are \(known.joined(separator: ", "))"
             case .notAnID(let index):
                 "distinct_ids[\(index)] must be a string of at most \(DistinctID.sizeLimitBytes) bytes"
             }
@@ -30,10 +34,13 @@ package enum IdentityQuery {
     /// - Parameters:
     ///   - json: The body.
     ///   - limit: The most ids.
+    ///   - others: The members that may stand beside `distinct_ids`; nil for any.
     /// - Returns: The ids; none for an empty array.
     /// - Throws: What is wrong with the body.
-    package static func distinctIDs(fromJSON json: [UInt8], limit: Int) throws(Failure) -> [DistinctID] {
-        try read(json) { reader throws(Failure) in try reader.queriedIDs(limit: limit) }
+    package static func distinctIDs(
+        fromJSON json: [UInt8], limit: Int, beside others: [String]? = nil
+    ) throws(Failure) -> [DistinctID] {
+        try read(json) { reader throws(Failure) in try reader.queriedIDs(limit: limit, beside: others) }
     }
 
     /// The ids of `["a","b"]`, in order.
@@ -91,10 +98,24 @@ package enum IdentityQuery {
 
 extension RecordReader {
     /// Reads an object whose last `distinct_ids` is an array of ids.
-    fileprivate mutating func queriedIDs(limit: Int) throws(IdentityQuery.Failure) -> [DistinctID] {
+    fileprivate mutating func queriedIDs(
+        limit: Int, beside others: [String]?
+    ) throws(IdentityQuery.Failure) -> [DistinctID] {
         let array: ValueReference?
-        do throws(RecordFault) { array = try member(WireName.queriedIDs) } catch { throw .notJSON }
+        var unknown: [UInt8]?
+        do throws(RecordFault) {
+            array = try member(WireName.queriedIDs) { name in
+                guard unknown == nil, let others, !others.contains(where: { name.elementsEqual($0.utf8) }) else {
+                    return
+                }
+                unknown = Array(name.prefix(40))
+            }
+        } catch { throw .notJSON }
         guard cursor == cursorEnd else { throw .notJSON }
+        if let unknown {
+            throw .unknownMember(
+                String(decoding: unknown, as: UTF8.self), known: (["distinct_ids"] + (others ?? [])).sorted())
+        }
         guard let array, array.kind == .array else { throw .missing }
         return try ids(of: array, limit: limit)
     }
@@ -132,7 +153,15 @@ extension RecordReader {
     }
 
     /// The last value of a key of the object at the cursor, which is checked whole; nil where there is none.
-    fileprivate mutating func member(_ name: StaticString) throws(RecordFault) -> ValueReference? {
+    ///
+    /// - Parameters:
+    ///   - name: The key.
+    ///   - other: Called with every other key, decoded.
+    /// - Returns: The value.
+    /// - Throws: What is wrong with the object.
+    fileprivate mutating func member(
+        _ name: StaticString, other: (UnsafeBufferPointer<UInt8>) -> Void = { _ in }
+    ) throws(RecordFault) -> ValueReference? {
         recordCursor = cursor
         reserve(0)
         guard byte(at: cursor) == UInt8(ascii: "{") else { throw .syntax }
@@ -147,6 +176,7 @@ extension RecordReader {
             used = 0
             try copyString(at: cursor, textLimit: .max)
             let isNamed = name.equals(output + 1, used - 2)
+            if !isNamed { other(UnsafeBufferPointer(start: output + 1, count: used - 2)) }
             guard byte(at: cursor + 1) == UInt8(ascii: ":") else { throw .syntax }
             cursor += 2
             let value = try copyValue(depthLimit: DecodeScratch.depthLimit, textLimit: .max, isChecked: false)

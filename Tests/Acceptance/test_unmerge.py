@@ -348,7 +348,7 @@ def test_a_preview_that_the_query_asks_for(running):
         answer = running.request("DELETE", path + ending, headers=basic(ORIGINAL.secret))
         assert answer.status == 200 and answer.json["preview"]
     assert len(running.log()) == 2
-    for query, says in [("preview=maybe", "must be true or false"), ("preview=false&preview=true", "given once"), ("previw=true", "no option"), ("link=1", "no option")]:
+    for query, says in [("preview=maybe", "must be true or false"), ("preview=false&preview=true", "given once"), ("previw=true", "not an option"), ("link=1", "not an option")]:
         answer = post(running, f"/identity/restore?{query}", {"unmerge": 2})
         assert answer.status == 400 and says in answer.json["error"], answer
     answer = post(running, "/identity/restore", b'{"unmerge":2,"\\u0075nmerge":1}')

@@ -69,6 +69,7 @@ private final class ObstructedStore: Store {
     }
     func eraseTraces() async throws(StoreError) -> Bool { try await inner.eraseTraces() }
     func reset() async throws(StoreError) { try await inner.reset() }
+    func reset(_ project: ProjectID) async throws(StoreError) { try await inner.reset(project) }
     func close() async throws(StoreError) { try await inner.close() }
 }
 

@@ -4,6 +4,7 @@ import Hummingbird
 import HummingbirdTesting
 import IdentityServer
 import Logging
+import MixpanelWire
 import NIOCore
 import Testing
 
@@ -56,6 +57,31 @@ import Testing
         #expect(known.count > 10)
         for path in known.sorted() {
             #expect(described.contains(path), "\(path) is routed and not described")
+        }
+    }
+
+    @Test func `it has the options of our own paths that are taken, and no other`() throws {
+        let parameters = try #require(
+            (try Self.document()["components"] as? [String: Any])?["parameters"] as? [String: [String: Any]])
+        let methods: [String: WireMethod] = ["get": .get, "post": .post, "put": .put, "delete": .delete]
+        let described = try Self.paths()
+        for path in OwnPaths.all {
+            for (name, operation) in try #require(described[path], "\(path)") {
+                let method = try #require(methods[name])
+                let known = try #require(OwnPaths.options(of: path, method), "\(name) \(path)")
+                let listed = (operation as? [String: Any])?["parameters"] as? [[String: Any]] ?? []
+                let names = listed.compactMap { one -> String? in
+                    let reference = (one["$ref"] as? String)?.split(separator: "/").last.map(String.init)
+                    let parameter = reference.flatMap { parameters[$0] } ?? one
+                    return parameter["in"] as? String == "query" ? parameter["name"] as? String : nil
+                }
+                if path == "/identity/preview" {
+                    // It takes what /import takes, and ignores most of that.
+                    #expect(Set(names).isSubset(of: known))
+                } else {
+                    #expect(names.sorted() == known.sorted(), "\(name) \(path)")
+                }
+            }
         }
     }
 

@@ -263,9 +263,12 @@ struct SQLiteStoreTests {
             Plan("nodes", Statements.identitiesAfter, "identity_project (project=? AND key>?)"),
             Plan("last sequence", Statements.lastSequence, "PRIMARY KEY (project=?)"),
             Plan("least time of an entry", Statements.leastEntryTime, "PRIMARY KEY (project=?)"),
-            Plan("entries", Statements.entriesAfter, "PRIMARY KEY (project=? AND sequence>?)"),
+            Plan("entries", Statements.entries, "PRIMARY KEY (project=? AND sequence>? AND sequence<?)"),
             Plan(
-                "entries of a node", Statements.nodeEntriesAfter,
+                "entries, the latest first", Statements.entriesLatestFirst,
+                "PRIMARY KEY (project=? AND sequence>? AND sequence<?)"),
+            Plan(
+                "entries of a node", Statements.nodeEntries,
                 "PRIMARY KEY (project=? AND node=? AND sequence>?)", "PRIMARY KEY (project=? AND sequence=?)"),
             Plan("active link", Statements.activeLink, "INDEX link_from (from_key=? AND to_key=? AND verb=?"),
             Plan("links from", Statements.linksFromNode, "INDEX link_from (from_key=?"),

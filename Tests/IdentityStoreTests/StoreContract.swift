@@ -275,6 +275,44 @@ struct StoreContract {
     }
 
     @Test(arguments: Backend.allCases)
+    func `reset of one project leaves the others as they are`(_ backend: Backend) async throws {
+        try await backend.withStore { store async throws in
+            let other = ProjectID(2)
+            try await store.commit(
+                .merge("x", "y").in(other), Sent(id: "x").in(other), .merge("a", "b"), Sent(id: "a"))
+            try await store.settle(project, atMilliseconds: 9_000_000)
+            let task = { (project: ProjectID) in
+                PrivacyTask(
+                    trackingID: "task \(project)", project: project, kind: .deletion, complianceType: .gdpr,
+                    requestedBy: "secret", createdMilliseconds: 1, distinctIDs: [DistinctID("a")])
+            }
+            for project in [project, other] { _ = try await store.add(task(project), openLimit: 9) }
+            let nodes = try await store.nodes(of: other)
+            let events = try await store.events(of: other)
+            try await store.reset(project)
+            #expect(try await store.events().isEmpty)
+            #expect(try await store.log().isEmpty)
+            #expect(try await store.nodes().isEmpty)
+            #expect(try await store.privacyTasks(in: [.pending]).map(\.project) == [other])
+            #expect(try await store.nodes(of: other) == nodes)
+            #expect(try await store.events(of: other) == events)
+            #expect(try await store.log(of: other).map(\.sequence) == [1])
+            try await store.commit(.merge("c", "b"), Sent(id: "b"))
+            #expect(try await store.log().map(\.sequence) == [1])
+            #expect(try await store.log().map(\.timeMilliseconds) == [1_000])
+            #expect(try await store.canonicalID(of: "b") == "c")
+            #expect(try await store.canonicalID(of: "a") == "a")
+            let (keys, taken) = (try await store.nodes().map(\.key), Set(nodes.map(\.key)))
+            #expect(keys.allSatisfy { !taken.contains($0) })
+            let activity = try await store.read { snapshot throws(StoreError) in
+                try snapshot.activity(
+                    of: [DistinctID("b")], in: project, before: .last, limit: 9, sizeLimitBytes: .max)
+            }
+            #expect(activity.map(\.sent) == ["b"])
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
     func `a closed store refuses every call`(_ backend: Backend) async throws {
         try await backend.withStore { store async throws in
             try await store.commit(.merge("a", "b"))

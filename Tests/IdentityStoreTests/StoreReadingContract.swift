@@ -23,6 +23,16 @@ struct StoreReadingContract {
             #expect(try await sequences(LogQuery(limit: 10, outcomes: [.refused, .unchanged])) == [2, 5, 6])
             #expect(try await sequences(LogQuery(limit: 10, outcomes: [])) == [])
             #expect(try await sequences(LogQuery(limit: 10, verb: .merge)) == [3, 5])
+            #expect(try await sequences(LogQuery(limit: 3, isLatestFirst: true)) == [6, 5, 4])
+            #expect(try await sequences(LogQuery(limit: 3, before: 4, isLatestFirst: true)) == [3, 2, 1])
+            #expect(try await sequences(LogQuery(after: 2, limit: 9, before: 5, isLatestFirst: true)) == [4, 3])
+            #expect(try await sequences(LogQuery(after: 2, limit: 9, before: 5)) == [3, 4])
+            #expect(try await sequences(LogQuery(after: 5, limit: 9, before: 5)) == [])
+            #expect(try await sequences(LogQuery(after: .max, limit: 9, before: 1, isLatestFirst: true)) == [])
+            let latest = LogQuery(limit: 2, before: 6, isLatestFirst: true, distinctID: DistinctID("U2"))
+            #expect(try await sequences(latest) == [5, 3])
+            #expect(
+                try await sequences(LogQuery(limit: 9, isLatestFirst: true, outcomes: [.refused])) == [6, 2])
             let mixed = LogQuery(limit: 10, distinctID: DistinctID("U2"), outcomes: [.merged], verb: .merge)
             #expect(try await sequences(mixed) == [3])
             let entry = try await store.read { snapshot throws(StoreError) in try snapshot.logEntry(2, in: project) }

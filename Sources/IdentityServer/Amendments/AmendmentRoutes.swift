@@ -55,7 +55,7 @@ struct AmendmentRoutes: Sendable {
         guard query.request.method == .delete else { return try await list(query) }
         var fields = try RequestFields(query.request.body)
         let named = try fields.distinctIDs("distinct_ids")
-        let isPreview = try Self.isPreview(&fields, query, options: ["distinct_id"])
+        let isPreview = try Self.isPreview(&fields, query)
         try fields.finish()
         let ids = try named ?? query.items.all("distinct_id").map { bytes in try QueryRequest.checked(Array(bytes)) }
         guard ids.count == 2 else {
@@ -65,25 +65,10 @@ struct AmendmentRoutes: Sendable {
     }
 
     /// Whether nothing is to be changed: `"preview":true`, or `preview=true` in the query.
-    ///
-    /// As in the body, a name with a slip in it must not be taken for nothing.
-    private static func isPreview(
-        _ fields: inout RequestFields, _ query: QueryRequest, options: Set<String> = []
-    ) throws -> Bool {
-        let known = options.union(["preview", "project_id", "min_sequence"])
-        for name in query.items.names.map({ String(decoding: $0, as: UTF8.self) }) where !known.contains(name) {
-            throw QueryFault.badRequest(
-                "\(name.prefix(40)) is no option of this request; allowed are "
-                    + known.sorted().joined(separator: ", "))
-        }
+    private static func isPreview(_ fields: inout RequestFields, _ query: QueryRequest) throws -> Bool {
         let isInBody = try fields.flag("preview")
         guard query.items.all("preview").count <= 1 else { throw QueryFault.badRequest("preview must be given once") }
-        switch query.items.first("preview").map({ String(decoding: $0, as: UTF8.self) }) {
-        case nil, "false", "0": return isInBody
-        case "true", "1": return true
-        case let other?:
-            throw QueryFault.badRequest("preview is \"\(other.prefix(40))\", but must be true or false")
-        }
+        return try query.flag("preview") || isInBody
     }
 
     private static func keepsApart(_ fields: inout RequestFields) throws -> Bool {
@@ -122,7 +107,6 @@ struct AmendmentRoutes: Sendable {
     }
 
     private func list(_ query: QueryRequest) async throws -> WireResponse {
-        try query.refuse("as_of")
         let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
         let after = try query.text("after").map { text throws(QueryFault) in try Self.pair(text) }
         let project = query.project

@@ -21,7 +21,8 @@ extension OpenAPI {
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],
             "requestBody": {"required": true, "content": {"application/json": {"schema": {
-              "type": "object", "required": ["distinct_ids"], "properties": {"distinct_ids": {
+              "type": "object", "required": ["distinct_ids"], "additionalProperties": false,
+              "properties": {"distinct_ids": {
                 "type": "array", "items": {"$ref": "#/components/schemas/DistinctID"}, "minItems": 1,
                   "maxItems": 10000},
                 "as_of": {"type": ["string", "integer"], "description": "As the option of the query."}}}}}},
@@ -51,7 +52,7 @@ extension OpenAPI {
         "/identity/log": {
           "get": {
             "tags": ["identity"], "operationId": "log",
-              "summary": "Every identity operation with its outcome, in order.",
+              "summary": "Every identity operation with its outcome, in order or the newest first.",
             "parameters": [
               {"name": "distinct_id", "in": "query", "schema": {"$ref": "#/components/schemas/DistinctID"}},
               {"name": "outcome", "in": "query",
@@ -61,6 +62,10 @@ extension OpenAPI {
               {"name": "verb", "in": "query",
                 "schema": {"enum": ["$identify", "$create_alias", "$merge", "identify", "create_alias", "merge",
                   "device", "unmerge", "restore", "unblock", "rules"]}},
+              {"name": "latest", "in": "query", "schema": {"type": "boolean", "default": false},
+                "description": "Whether the newest entries come first. The next of a page is then what before must be."},
+              {"name": "before", "in": "query", "schema": {"type": "integer", "minimum": 1},
+                "description": "Only entries whose sequence is smaller."},
               {"$ref": "#/components/parameters/after"}, {"$ref": "#/components/parameters/limit"},
               {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
             ],

@@ -18,7 +18,6 @@ struct ActivityQuery: Sendable {
 
     /// `{"canonical_id","events":[…],"next"}`, each event as the export has it.
     func answer(_ query: QueryRequest) async throws -> WireResponse {
-        try query.refuse("as_of")
         let id = try query.distinctID()
         let limit = Int(try query.number("limit", default: Self.limitByDefault, in: Self.limitRange))
         let before = try Self.before(query)

@@ -47,7 +47,8 @@ struct IdentityQueries: Sendable {
         var ids: [DistinctID]
         if query.request.method == .post {
             do {
-                ids = try IdentityQuery.distinctIDs(fromJSON: query.request.body, limit: Self.resolveLimit)
+                ids = try IdentityQuery.distinctIDs(
+                    fromJSON: query.request.body, limit: Self.resolveLimit, beside: ["as_of"])
             } catch {
                 throw QueryFault.badRequest("\(error)")
             }
@@ -111,12 +112,13 @@ struct IdentityQueries: Sendable {
             })
     }
 
-    /// `{"entries":[…],"next"}`: the project's identity operations in order.
+    /// `{"entries":[…],"next"}`: the project's identity operations in order, or the newest first.
     func log(_ query: QueryRequest) async throws -> WireResponse {
-        try query.refuse("as_of")
         let limit = Int(try query.number("limit", default: Self.pageLimit, in: 1...Self.pageLimit))
         let after = try query.number("after", default: 0, in: 0...Int64.max)
         var wanted = LogQuery(after: after, limit: limit + 1)
+        wanted.before = try query.number("before", default: .max, in: 1...Int64.max)
+        wanted.isLatestFirst = try query.flag("latest")
         if query.first("distinct_id") != nil { wanted.distinctID = try query.distinctID() }
         wanted.outcomes = try outcomes(query)
         wanted.verb = try verb(query)

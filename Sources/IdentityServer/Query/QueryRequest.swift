@@ -36,6 +36,17 @@ struct QueryRequest: Sendable {
     /// Whether an option is `true` or `1` (P 1.2-1).
     func isTrue(_ name: String) -> Bool { text(name) == "true" || text(name) == "1" }
 
+    /// The value of an option of our own that is `true`, `false`, `1` or `0`; false where it is absent.
+    ///
+    /// - Throws: `QueryFault` that names the option.
+    func flag(_ name: String) throws(QueryFault) -> Bool {
+        switch text(name) {
+        case nil, "false", "0": return false
+        case "true", "1": return true
+        case let other?: throw .badRequest("\(name) is \"\(other.prefix(40))\", but must be true or false")
+        }
+    }
+
     /// The condition that an option states; nil where it is absent or blank.
     ///
     /// - Throws: `QueryFault` that points at what cannot be read.

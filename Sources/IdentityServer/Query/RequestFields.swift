@@ -13,6 +13,7 @@ struct RequestFields {
     private enum Value: Decodable {
         case text(String)
         case number(Int64)
+        case decimal(Double)
         case flag(Bool)
         case list([Value])
         case null
@@ -26,6 +27,8 @@ struct RequestFields {
                 self = .flag(flag)
             } else if let number = try? container.decode(Int64.self) {
                 self = .number(number)
+            } else if let decimal = try? container.decode(Double.self) {
+                self = .decimal(decimal)
             } else if let text = try? container.decode(String.self) {
                 self = .text(text)
             } else if let list = try? container.decode([Value].self) {
@@ -93,6 +96,30 @@ struct RequestFields {
         return number
     }
 
+    /// A whole number; nil where the field is absent.
+    mutating func number(_ name: String) throws(QueryFault) -> Int64? {
+        guard let value = take(name) else { return nil }
+        guard case .number(let number) = value else { throw .badRequest("\(name) must be a whole number") }
+        return number
+    }
+
+    /// A number in a range, or nil for null; the field must be there.
+    mutating func numberOrNull(
+        _ name: String, of what: String, in range: ClosedRange<Double>
+    ) throws(QueryFault) -> Double? {
+        let number: Double
+        switch take(name) {
+        case .null: return nil
+        case .number(let whole): number = Double(whole)
+        case .decimal(let decimal): number = decimal
+        default: throw .badRequest("\(name) must be given: a number, \(what), or null")
+        }
+        guard range.contains(number) else {
+            throw .badRequest("\(name) must be from \(Int64(range.lowerBound)) to \(Int64(range.upperBound)): \(what)")
+        }
+        return number
+    }
+
     /// `true` or `false`; false where the field is absent.
     mutating func flag(_ name: String) throws(QueryFault) -> Bool {
         guard let value = take(name) else { return false }
@@ -123,7 +150,8 @@ struct RequestFields {
     func finish() throws(QueryFault) {
         guard let unknown = values.keys.filter({ !asked.contains($0) }).min() else { return }
         throw .badRequest(
-            "\(unknown.prefix(40)) is no field of this request; allowed are \(asked.sorted().joined(separator: ", "))")
+            "\(unknown.prefix(40)) is no field of this request\(Spelling.question(unknown, among: asked)); allowed are "
+                + asked.sorted().joined(separator: ", "))
     }
 
     private mutating func take(_ name: String) -> Value? {

@@ -86,15 +86,17 @@ struct MemoryProject {
         sequence >= 1 && sequence <= log.count ? log[Int(sequence) - 1] : nil
     }
 
-    /// Records in order.
+    /// Records in order, or the other way round.
     ///
     /// An entry names an id only if the id had its node by then, as in the stores that look up by node.
     func records(_ query: LogQuery) -> [LogRecord] {
         let node = query.distinctID.flatMap { index.node(for: $0) }
         let first = query.distinctID == nil ? 0 : node?.firstSequence ?? .max
-        let rest = log.dropFirst(Int(clamping: max(query.after, 0)))
-        let wanted = rest.lazy.filter { record in
-            guard record.sequence >= first else { return false }
+        let count = Int64(log.count)
+        let last = min(query.before == .min ? 0 : query.before - 1, count)
+        let start = min(max(query.after, first == .max ? count : first - 1, 0), count)
+        let rest = start < last ? log[Int(start)..<Int(last)] : []
+        let isWanted = { (record: LogRecord) -> Bool in
             switch record {
             case .entry(let entry): return query.matches(entry)
             case .amendment(let amendment): return query.matches(amendment)
@@ -103,7 +105,10 @@ struct MemoryProject {
                 return query.outcomes == nil && (query.verb == nil || query.verb == tombstone.verb)
             }
         }
-        return Array(wanted.prefix(max(query.limit, 0)))
+        let limit = max(query.limit, 0)
+        return query.isLatestFirst
+            ? Array(rest.lazy.reversed().filter(isWanted).prefix(limit))
+            : Array(rest.lazy.filter(isWanted).prefix(limit))
     }
 
     /// Deletes ids, whole clusters of them, and everything about them.

@@ -9,7 +9,8 @@ struct MemoryState {
     var isClosed = false
     private(set) var contents: [ProjectID: MemoryProject] = [:]
     private var nextKey: NodeKey = 1
-    private var sizeBytes = 0
+    /// About how much memory each project takes.
+    private var sizes: [ProjectID: Int] = [:]
     private var hashes = GeneratedHashes()
     /// In the order of their making.
     private(set) var privacyTasks: [PrivacyTask] = []
@@ -21,7 +22,7 @@ struct MemoryState {
         _ group: [EventBatch], by rules: [ProjectID: MergeRules], nowMilliseconds: Int64
     ) throws(StoreError) -> [CommitResult] {
         let named = try NamedProject.projects(of: group, by: rules)
-        guard sizeBytes + MemoryCost.most(of: group) <= sizeLimitBytes else {
+        guard sizes.values.reduce(0, +) + MemoryCost.most(of: group) <= sizeLimitBytes else {
             throw StoreError(
                 .full, "The memory that this store may use is full. Reset the sandbox, or raise its limit.")
         }
@@ -30,20 +31,21 @@ struct MemoryState {
         nextKey = plan.nextKey
         for slot in plan.projects.indices {
             let id = plan.projects[slot].id
-            sizeBytes += MemoryCost.perNode * plan.projects[slot].index.takeChangedNodes().count
+            sizes[id, default: 0] += MemoryCost.perNode * plan.projects[slot].index.takeChangedNodes().count
             let lifted = plan.projects[slot].index.takeLiftedBlocks()
             swap(&contents[id, default: MemoryProject()].index, &plan.projects[slot].index)
             contents[id]?.forget(blocks: lifted)
         }
         for entry in plan.entries {
-            contents[plan.projects[entry.slot].id]?.append(
-                entry.entry, link: entry.link, change: entry.change)
-            sizeBytes += MemoryCost.of(entry.entry)
+            let id = plan.projects[entry.slot].id
+            contents[id]?.append(entry.entry, link: entry.link, change: entry.change)
+            sizes[id, default: 0] += MemoryCost.of(entry.entry)
         }
         for slot in plan.projects.indices {
             let rows = plan.rows.lazy.filter { $0.slot == slot }
             let events = rows.map { MemoryState.event($0, of: group[$0.submission]) }
-            sizeBytes += contents[plan.projects[slot].id, default: MemoryProject()].events.store(Array(events))
+            let id = plan.projects[slot].id
+            sizes[id, default: 0] += contents[id, default: MemoryProject()].events.store(Array(events))
         }
         if !plan.profileRows.isEmpty { try applyProfiles(of: plan, in: group) }
         return plan.results
@@ -53,7 +55,7 @@ struct MemoryState {
         var drafts = ProfileDrafts()
         try drafts.apply(plan.profileRows, of: group, from: self)
         for drafts in drafts.projects.values {
-            sizeBytes += contents[drafts.id, default: MemoryProject()].profiles.store(drafts)
+            sizes[drafts.id, default: 0] += contents[drafts.id, default: MemoryProject()].profiles.store(drafts)
         }
     }
 
@@ -66,7 +68,8 @@ struct MemoryState {
             request, in: project, system: rules.system, origin: origin, nowMilliseconds: nowMilliseconds)
         if case .success(let plan) = planned {
             contents[project]?.apply(plan)
-            sizeBytes += MemoryCost.perEntry + MemoryCost.perLinkState * (plan.links.count + plan.blocked.count)
+            sizes[project, default: 0] +=
+                MemoryCost.perEntry + MemoryCost.perLinkState * (plan.links.count + plan.blocked.count)
         }
         return planned.map(\.report)
     }
@@ -95,7 +98,13 @@ struct MemoryState {
         contents = [:]
         privacyTasks = []
         nextKey = 1
-        sizeBytes = 0
+        sizes = [:]
+    }
+
+    mutating func reset(_ project: ProjectID) {
+        contents[project] = nil
+        privacyTasks.removeAll { $0.project == project }
+        sizes[project] = nil
     }
 
     mutating func add(_ task: PrivacyTask, openLimit: Int) -> Bool {
@@ -129,7 +138,7 @@ struct MemoryState {
         else { return }
         let task = privacyTasks[place]
         let ids = DeletedIDs(try MemorySnapshot(self).members(of: task.distinctIDs, in: task.project))
-        sizeBytes -= contents[task.project]?.delete(ids, generating: &hashes) ?? 0
+        sizes[task.project, default: 0] -= contents[task.project]?.delete(ids, generating: &hashes) ?? 0
         for other in privacyTasks.indices where privacyTasks[other].kind == .retrieval {
             guard privacyTasks[other].project == task.project else { continue }
             privacyTasks[other].distinctIDs.removeAll { ids.contains($0) }

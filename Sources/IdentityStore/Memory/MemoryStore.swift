@@ -91,6 +91,10 @@ package final class MemoryStore: Store {
         try withState { state throws(StoreError) in state.reset() }
     }
 
+    package func reset(_ project: ProjectID) async throws(StoreError) {
+        try withState { state throws(StoreError) in state.reset(project) }
+    }
+
     package func close() async throws(StoreError) {
         try withState { state throws(StoreError) in
             state.reset()

@@ -136,10 +136,12 @@ struct SQLiteSnapshot: StoreSnapshot {
         let statement: PreparedStatement
         if let id = query.distinctID {
             guard let node = try node(for: id, in: project) else { return [] }
-            statement = try PreparedStatement(cached: Statements.nodeEntriesAfter, in: db)
-            try statement.bind(6, node.key)
+            statement = try PreparedStatement(
+                cached: query.isLatestFirst ? Statements.nodeEntriesLatestFirst : Statements.nodeEntries, in: db)
+            try statement.bind(7, node.key)
         } else {
-            statement = try PreparedStatement(cached: Statements.entriesAfter, in: db)
+            statement = try PreparedStatement(
+                cached: query.isLatestFirst ? Statements.entriesLatestFirst : Statements.entries, in: db)
         }
         let outcomes = query.outcomes.map { kinds in kinds.map(\.column) }
         let columns = outcomes ?? OutcomeKind.allCases.map(\.column) + [LogTombstone.column, AmendmentEntry.column]
@@ -148,6 +150,7 @@ struct SQLiteSnapshot: StoreSnapshot {
         try statement.bind(3, columns.reduce(0) { $0 | 1 << $1 })
         try statement.bind(4, Int64(query.verb?.rawValue ?? 0))
         try statement.bind(5, Int64(max(query.limit, 0)))
+        try statement.bind(6, query.before)
         return try statement.all { statement throws(StoreError) in try statement.record() }
     }
 

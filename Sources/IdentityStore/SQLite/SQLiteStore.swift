@@ -75,6 +75,19 @@ package final class SQLiteStore: Store {
         }
     }
 
+    package func reset(_ project: ProjectID) async throws(StoreError) {
+        try await writeInTransaction { db throws(StoreError) in
+            // What has been given stays given: other projects' keys and rows go on from there.
+            try PreparedStatement(cached: Statements.keepLastKey, in: db).run()
+            try PreparedStatement(cached: Statements.keepLastBatch, in: db).run()
+            for sql in Statements.resetProject {
+                let statement = try PreparedStatement(sql, in: db)
+                try statement.bind(1, project.rawValue)
+                try statement.run()
+            }
+        }
+    }
+
     package func close() async throws(StoreError) {
         let wasClosed = isClosed.withLock { isClosed in
             defer { isClosed = true }

@@ -31,6 +31,9 @@ enum Schema {
         "profile_order", "counter", "privacy_task",
     ]
 
+    /// Those of them whose rows do not say which project they are of.
+    static let tablesWithoutProject: Set = ["posting_block", "posting_fence", "counter"]
+
     private static let projects = """
         CREATE TABLE project (
             id INTEGER PRIMARY KEY,

@@ -76,20 +76,27 @@ enum Statements {
 
     static let entry = "SELECT \(entryColumns) FROM log WHERE project = ? AND sequence = ?"
 
+    static let entries = "\(wantedEntries) ORDER BY sequence LIMIT ?5"
+
+    static let entriesLatestFirst = "\(wantedEntries) ORDER BY sequence DESC LIMIT ?5"
+
+    static let nodeEntries = "\(wantedNodeEntries) ORDER BY named LIMIT ?5"
+
+    static let nodeEntriesLatestFirst = "\(wantedNodeEntries) ORDER BY named DESC LIMIT ?5"
+
     /// ?3 has the bit 1 << outcome of each outcome that is wanted; ?4 is the verb, or 0 for all.
-    static let entriesAfter = """
+    private static let wantedEntries = """
         SELECT \(entryColumns) FROM log
-        WHERE project = ?1 AND sequence > ?2 AND (?3 >> outcome) & 1 AND (?4 = 0 OR verb = ?4)
-        ORDER BY sequence LIMIT ?5
+        WHERE project = ?1 AND sequence > ?2 AND sequence < ?6 AND (?3 >> outcome) & 1 AND (?4 = 0 OR verb = ?4)
         """
 
-    /// The same for the entries that name the node ?6.
-    static let nodeEntriesAfter = """
+    /// The same for the entries that name the node ?7.
+    private static let wantedNodeEntries = """
         SELECT \(entryColumns) FROM
-            (SELECT sequence AS named FROM log_node WHERE project = ?1 AND node = ?6 AND sequence > ?2)
+            (SELECT sequence AS named FROM log_node
+             WHERE project = ?1 AND node = ?7 AND sequence > ?2 AND sequence < ?6)
             CROSS JOIN log ON project = ?1 AND sequence = named
         WHERE (?3 >> outcome) & 1 AND (?4 = 0 OR verb = ?4)
-        ORDER BY named LIMIT ?5
         """
 
     static let insertLink = """
@@ -198,6 +205,18 @@ enum Statements {
     static let deleteRoles = "DELETE FROM account_role WHERE username = ?"
 
     static let insertRole = "INSERT INTO account_role (username, project, role) VALUES (?, ?, ?)"
+
+    /// Everything of one project, in an order in which it may be deleted: what has no project of its own first.
+    static let resetProject =
+        [
+            "DELETE FROM posting_block WHERE id IN (SELECT block FROM posting_fence WHERE run IN \(runsOfProject))",
+            "DELETE FROM posting_fence WHERE run IN \(runsOfProject)",
+            "DELETE FROM counter WHERE name IN ('parted ' || ?1, 'settled ' || ?1)",
+        ]
+        + Schema.contentTables.filter { !Schema.tablesWithoutProject.contains($0) }
+        .map { "DELETE FROM \($0) WHERE project = ?1" }
+
+    private static let runsOfProject = "(SELECT run FROM posting_run WHERE project = ?1)"
 
     static let identityColumns = """
         key, distinct_id, first_sequence, first_seen, anonymous_form, parent, joined_sequence, next, link_order,

@@ -45,11 +45,10 @@ package struct ChangeFeed: Sendable {
     }
 
     /// Whether a request asks to go on for ever.
-    static func isFollowed(_ query: QueryRequest) -> Bool { query.isTrue("follow") }
+    static func isFollowed(_ query: QueryRequest) throws(QueryFault) -> Bool { try query.flag("follow") }
 
     /// The changes up to now, one a line.
     func pages(_ query: QueryRequest) async throws -> StreamedReply {
-        try query.refuse("as_of")
         let last = try await lastSequence(of: query.project)
         let cursor = try query.changeCursor(last: last) ?? .start
         var limit: Int?
@@ -62,7 +61,6 @@ package struct ChangeFeed: Sendable {
 
     /// The changes up to now, and then each as it comes.
     func follow(_ query: QueryRequest) async throws -> StreamedReply {
-        try query.refuse("as_of")
         if query.first("limit") != nil {
             throw QueryFault.badRequest("limit cannot be given with follow, which has no end")
         }
