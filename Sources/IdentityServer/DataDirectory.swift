@@ -77,6 +77,15 @@ package struct DataDirectory: Sendable {
     /// Whether the first project's keys are still where they were written.
     package var hasFirstProjectFile: Bool { FileManager.default.fileExists(atPath: firstProjectPath) }
 
+    /// The first project's secret, if the file is there and is of that project.
+    func firstProjectSecret(of project: ProjectRecord) -> String? {
+        guard let bytes = FileManager.default.contents(atPath: firstProjectPath) else { return nil }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        guard lines.contains("project: \(project.id)"), let line = lines.first(where: { $0.hasPrefix("secret: ") })
+        else { return nil }
+        return String(line.dropFirst("secret: ".count))
+    }
+
     /// Puts a new secret into the first project's file, if that file is of the same project.
     package func updateFirstProject(_ project: ProjectRecord, secret: String) throws {
         guard let text = FileManager.default.contents(atPath: firstProjectPath),

@@ -19,6 +19,8 @@ package struct Server: Sendable {
     package let adapter: HTTPAdapter
     /// The project to show in the first call to try, and its secret where it was made just now.
     package let firstProject: FirstProject?
+    /// The projects of a sandbox with their secrets, which are no secret there; none of a server's.
+    package let sandboxKeys: [(project: ProjectRecord, secret: String)]
     private let ingest: IngestStage
     private let privacyWorker: PrivacyWorker
     private let changeFeed: ChangeFeed
@@ -53,6 +55,9 @@ package struct Server: Sendable {
         let setup = ProjectSetup(store: store, secretKey: opened.secretKey, nowMilliseconds: clock.nowMilliseconds)
         try await setup.apply(configuration)
         firstProject = try await Self.firstProject(setup, store, opened.directory, configuration)
+        sandboxKeys =
+            configuration.sandbox.isEnabled
+            ? Self.keys(of: try await store.projects(), firstProject, opened.directory, configuration) : []
         directory = try await ProjectDirectory.load(
             from: store, secretKey: opened.secretKey,
             residency: Residency(regions: configuration.server.regions, hosts: configuration.server.regionHosts),
@@ -176,6 +181,18 @@ package struct Server: Sendable {
         let own = configuration.projects.compactMap { project in project.rateLimit.map { (project.id, $0) } }
         guard configuration.ingest.rateLimit.isLimiting || own.contains(where: \.1.isLimiting) else { return nil }
         return RateLimiter(common: configuration.ingest.rateLimit, own: Dictionary(uniqueKeysWithValues: own))
+    }
+
+    /// The projects whose secrets are known: those of the configuration, and the first one, made now or before.
+    private static func keys(
+        of projects: [ProjectRecord], _ first: FirstProject?, _ directory: DataDirectory?,
+        _ configuration: Configuration
+    ) -> [(project: ProjectRecord, secret: String)] {
+        projects.compactMap { project in
+            let configured = configuration.projects.first { $0.id == project.id }?.secret
+            let fresh = first?.project.id == project.id ? first?.freshSecret : nil
+            return (configured ?? fresh ?? directory?.firstProjectSecret(of: project)).map { (project, $0) }
+        }
     }
 
     /// A new store without any project gets one; the sandbox in memory is told by its configuration.

@@ -34,29 +34,31 @@ struct AccountCommand: AsyncParsableCommand {
         @Option(
             name: .long,
             help: ArgumentHelp(
-                "A project's number and the role in it: owner, admin, analyst or consumer. May be repeated.",
-                valueName: "number=role"))
+                "A project's number or name, and the role in it: owner, admin, analyst or consumer. May be repeated.",
+                valueName: "project=role"))
         var role: [String] = []
 
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
             let directory = try store.open()
-            let made = try await directory.setup().makeAccount(username: username, roles: try roles())
+            let made = try await directory.setup().makeAccount(
+                username: username, roles: try await roles(in: directory))
             Console.write("username: \(made.account.username)\nsecret: \(made.secret)")
             try await directory.store.close()
         }
 
-        private func roles() throws -> [ProjectID: AccountRole] {
+        private func roles(in directory: OpenedDirectory) async throws -> [ProjectID: AccountRole] {
             var roles: [ProjectID: AccountRole] = [:]
             for text in role {
-                let parts = text.split(separator: "=", maxSplits: 1)
-                guard parts.count == 2, let number = Int64(parts[0]), let role = AccountRole(rawValue: String(parts[1]))
+                // A name may hold the sign too, and a role does not.
+                guard let equals = text.lastIndex(of: "="), equals > text.startIndex,
+                    let role = AccountRole(rawValue: String(text[text.index(after: equals)...]))
                 else {
-                    throw ValidationError(
-                        "--role takes number=role, where role is owner, admin, analyst or consumer; got \"\(text)\"")
+                    throw ConfigurationError(
+                        "--role takes project=role, where role is owner, admin, analyst or consumer; got \"\(text)\"")
                 }
-                roles[ProjectID(number)] = role
+                roles[try await directory.project(String(text[..<equals])).id] = role
             }
             return roles
         }

@@ -32,12 +32,15 @@ struct ExplainCommand: AsyncParsableCommand {
     var second: String
 
     @OptionGroup var moment: MomentOption
-    @OptionGroup var project: ProjectOption
-    @OptionGroup var store: StoreOptions
+    @OptionGroup var target: QueryTarget
 
     func run() async throws {
-        let directory = try store.open()
-        let project = try await directory.project(project.project)
+        if target.json {
+            let options = [StoreQueries.Option](given: ["from": first, "to": second, "as_of": moment.asOf])
+            return try Console.write(line: try await target.ask { try await $0.json(.explain, options) })
+        }
+        let directory = try target.store.open()
+        let project = try await directory.project(target.project.project)
         let asOf = try await moment.sequence(in: project, of: directory.store)
         let (from, to) = (DistinctID(first), DistinctID(second))
         let explanation = try await directory.store.read {
@@ -50,7 +53,7 @@ struct ExplainCommand: AsyncParsableCommand {
         if let path = explanation.path {
             writeTree(path, explanation)
         } else {
-            writeRefusals(explanation, reserved: try store.configuration().reservedIDs)
+            writeRefusals(explanation, reserved: try target.store.configuration().reservedIDs)
         }
     }
 

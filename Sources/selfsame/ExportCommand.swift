@@ -35,7 +35,7 @@ struct ExportCommand: AsyncParsableCommand {
         do {
             range = try Export.Range(fromDay: from, toDay: to)
         } catch {
-            throw ValidationError("\(error)")
+            throw ConfigurationError("\(error)")
         }
         range.isTimeInMilliseconds = timeInMs
         let directory = try store.open()

@@ -108,17 +108,21 @@ struct ProjectCommand: AsyncParsableCommand {
                 The old secret stops working, on a running server within a second. The new one is printed once.
 
                 EXAMPLE
-                  selfsame project rotate 1001
+                  selfsame project rotate "Web shop"
                 """)
 
-        @Argument(help: "The project's number.")
-        var id: Int64
+        @Argument(help: "The project's number or name; without it, what SELFSAME_PROJECT names.")
+        var project: String?
 
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
+            guard let named = ProjectOption.project(project) else {
+                throw ConfigurationError("Name the project whose secret is to be replaced, by its number or its name.")
+            }
             let directory = try store.open()
-            let rotated = try await directory.setup().rotateSecret(of: ProjectID(id))
+            let project = try await directory.project(named)
+            let rotated = try await directory.setup().rotateSecret(of: project.id)
             try directory.directory.updateFirstProject(rotated.project, secret: rotated.secret)
             Console.write("project: \(rotated.project.id)\nsecret: \(rotated.secret)")
             try await directory.store.close()

@@ -1,7 +1,5 @@
 import ArgumentParser
-import IdentityEngine
 import IdentityServer
-import IdentityStore
 
 /// `selfsame resolve`.
 struct Resolve: AsyncParsableCommand {
@@ -9,7 +7,8 @@ struct Resolve: AsyncParsableCommand {
         abstract: "Show the canonical id of each id.",
         discussion: """
             One line each, in the order given: the id, its canonical id, and how many ids its cluster holds, with \
-            tabs between. An id that took part in no identity operation is its own canonical id.
+            tabs between. An id that took part in no identity operation is its own canonical id, and its line ends \
+            with the word unknown.
 
             EXAMPLES
               selfsame resolve user-1 4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e
@@ -20,24 +19,32 @@ struct Resolve: AsyncParsableCommand {
     var ids: [String]
 
     @OptionGroup var moment: MomentOption
-    @OptionGroup var project: ProjectOption
-    @OptionGroup var store: StoreOptions
+    @OptionGroup var target: QueryTarget
 
     func run() async throws {
-        let directory = try store.open()
-        let project = try await directory.project(project.project)
-        let asOf = try await moment.sequence(in: project, of: directory.store)
-        let wanted = ids.map { DistinctID($0) }
-        let lines = try await directory.store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [String] in
-            let identity = snapshot.identity(of: project.id)
-            var lines: [String] = []
-            for id in wanted {
-                let resolved = try identity.resolve(id, asOf: asOf ?? .max)
-                lines.append("\(id.line)\t\(resolved.canonicalID.line)\t\(resolved.clusterSize)")
+        let options = ids.map { ("distinct_id", $0) } + [StoreQueries.Option](given: ["as_of": moment.asOf])
+        try await target.answer(.resolve, options) { (answer: Answer) in answer.results.map(\.line) }
+    }
+
+    private struct Answer: Decodable {
+        struct Result: Decodable {
+            let id: String
+            let canonicalID: String
+            let size: Int64
+            let known: Bool
+
+            private enum CodingKeys: String, CodingKey {
+                case id = "distinct_id"
+                case canonicalID = "canonical_id"
+                case size = "cluster_size"
+                case known
             }
-            return lines
+
+            var line: String {
+                "\(id.column)\t\(canonicalID.column)\t\(size)" + (known ? "" : "\tunknown")
+            }
         }
-        for line in lines { Console.write(line) }
-        try await directory.store.close()
+
+        let results: [Result]
     }
 }

@@ -51,20 +51,29 @@ struct OpenedDirectory {
             store: store, secretKey: try directory.secretKey(), nowMilliseconds: ServerClock().nowMilliseconds)
     }
 
-    /// The project with a number; without one, the only project.
+    /// The project with a number or a name; where none is named, the only project.
     ///
-    /// - Throws: `ValidationError` that lists the projects.
-    func project(_ number: Int64?) async throws -> ProjectRecord {
+    /// - Throws: `ConfigurationError` that lists the projects.
+    func project(_ named: String?) async throws -> ProjectRecord {
         let projects = try await store.projects()
-        let list = projects.map { "\($0.id) (\($0.name))" }.joined(separator: ", ")
-        if let number {
-            guard let project = projects.first(where: { $0.id.rawValue == number }) else {
-                throw ValidationError("There is no project \(number). Projects: \(list.isEmpty ? "none" : list)")
+        let list = projects.isEmpty ? "none" : projects.map { "\($0.id) (\($0.name))" }.joined(separator: ", ")
+        guard let named else {
+            guard projects.count == 1, let project = projects.first else {
+                throw ConfigurationError(
+                    "Name a project with --project or \(ProjectOption.variable). Projects: \(list)")
             }
             return project
         }
-        guard projects.count == 1, let project = projects.first else {
-            throw ValidationError("Name a project with --project. Projects: \(list.isEmpty ? "none" : list)")
+        if let project = projects.first(where: { $0.id.description == named }) { return project }
+        // Byte for byte: texts that look the same may be two projects.
+        let found = projects.filter { Array($0.name.utf8) == Array(named.utf8) }
+        guard let project = found.first else {
+            throw ConfigurationError(
+                "There is no project \(named)\(Spelling.question(named, among: projects.map(\.name))). "
+                    + "Projects: \(list)")
+        }
+        guard found.count == 1 else {
+            throw ConfigurationError("Several projects are called \(named); give the number. Projects: \(list)")
         }
         return project
     }
@@ -72,8 +81,23 @@ struct OpenedDirectory {
 
 /// Which project a command is about.
 struct ProjectOption: ParsableArguments {
+    /// The variable that names the project where no option does.
+    static let variable = Setting.projectVariable
+
     @Option(
-        name: .long,
-        help: ArgumentHelp("The project's number; may be left out where there is only one.", valueName: "number"))
-    var project: Int64?
+        name: .customLong("project"),
+        help: ArgumentHelp(
+            "The project's number or name (\(variable)); may be left out where there is only one.",
+            valueName: "project"))
+    private var given: String?
+
+    /// The number or the name that was given; nil for none.
+    var project: String? { Self.project(given) }
+
+    /// What is given on the command line, or by the variable.
+    static func project(_ given: String?) -> String? {
+        if let given { return given }
+        let variable = ProcessInfo.processInfo.environment[Self.variable]
+        return variable?.isEmpty == false ? variable : nil
+    }
 }

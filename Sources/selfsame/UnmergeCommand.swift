@@ -34,8 +34,7 @@ struct UnmergeCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Show what would happen, and change nothing.")
     var preview = false
 
-    @OptionGroup var project: ProjectOption
-    @OptionGroup var store: StoreOptions
+    @OptionGroup var target: QueryTarget
 
     enum KeepApart: String, ExpressibleByArgument, CaseIterable {
         case pair
@@ -47,9 +46,9 @@ struct UnmergeCommand: AsyncParsableCommand {
         switch (link, id) {
         case (let link?, nil): request = .unmergeLink(link, keepsApart: keepApart == .pair)
         case (nil, let id?): request = .unmergeID(DistinctID(id), keepsApart: keepApart == .pair)
-        default: throw ValidationError("Give either --link or --id.")
+        default: throw ConfigurationError("Give either --link or --id.")
         }
-        try await AmendmentConsole.run(request, store, project, endpoint: .unmerge, isPreview: preview)
+        try await AmendmentConsole.run(request, target, endpoint: .unmerge, isPreview: preview)
     }
 }
 
@@ -71,11 +70,10 @@ struct RestoreCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Show what would happen, and change nothing.")
     var preview = false
 
-    @OptionGroup var project: ProjectOption
-    @OptionGroup var store: StoreOptions
+    @OptionGroup var target: QueryTarget
 
     func run() async throws {
-        try await AmendmentConsole.run(.restore(unmerge), store, project, endpoint: .restore, isPreview: preview)
+        try await AmendmentConsole.run(.restore(unmerge), target, endpoint: .restore, isPreview: preview)
     }
 }
 
@@ -95,11 +93,13 @@ struct BlocksCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Lift the block of the two ids.")
     var lift = false
 
+    @Option(name: .long, help: ArgumentHelp("Where the page before ended, with --json.", valueName: "next"))
+    var after: String?
+
     @Argument(help: ArgumentHelp("The two ids, with --lift.", valueName: "id"))
     var ids: [String] = []
 
-    @OptionGroup var project: ProjectOption
-    @OptionGroup var store: StoreOptions
+    @OptionGroup var target: QueryTarget
 
     func validate() throws {
         if lift != (ids.count == 2) || !lift && !ids.isEmpty {
@@ -110,10 +110,14 @@ struct BlocksCommand: AsyncParsableCommand {
     func run() async throws {
         if lift {
             let request = AmendmentRequest.unblock(DistinctID(ids[0]), DistinctID(ids[1]))
-            return try await AmendmentConsole.run(request, store, project, endpoint: .blocks, isPreview: false)
+            return try await AmendmentConsole.run(request, target, endpoint: .blocks, isPreview: false)
         }
-        let directory = try store.open()
-        let project = try await directory.project(project.project)
+        if target.json {
+            let options = [StoreQueries.Option](given: ["after": after])
+            return try Console.write(line: try await target.ask { try await $0.json(.blocks, options) })
+        }
+        let directory = try target.store.open()
+        let project = try await directory.project(target.project.project)
         var last: NodePair?
         while true {
             let after = last
@@ -142,11 +146,10 @@ enum AmendmentConsole {
     private static let listLimit = 20
 
     static func run(
-        _ request: AmendmentRequest, _ options: StoreOptions, _ named: ProjectOption, endpoint: EventBatch.Endpoint,
-        isPreview: Bool
+        _ request: AmendmentRequest, _ target: QueryTarget, endpoint: EventBatch.Endpoint, isPreview: Bool
     ) async throws {
-        let directory = try options.open()
-        let project = try await directory.project(named.project)
+        let directory = try target.store.open()
+        let project = try await directory.project(target.project.project)
         let result = try await directory.store.amend(
             request, in: project, origin: EventBatch.Origin(endpoint: endpoint, principal: "command"),
             nowMilliseconds: ServerClock().nowMilliseconds, isPreview: isPreview)
@@ -155,8 +158,13 @@ enum AmendmentConsole {
             try await directory.store.close()
             throw ConfigurationError(refusal.description)
         case .success(let report):
-            let counts = try await directory.store.eventCounts(of: report, in: project.id, limit: listLimit)
+            let limit = target.json ? AmendmentText.listLimit : listLimit
+            let counts = try await directory.store.eventCounts(of: report, in: project.id, limit: limit)
             try await directory.store.close()
+            if target.json {
+                let json = AmendmentText.json(report, eventCounts: counts, isPreview: isPreview)
+                return try Console.write(line: json)
+            }
             write(report, counts, isPreview: isPreview)
         }
     }

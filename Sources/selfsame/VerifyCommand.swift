@@ -37,8 +37,10 @@ struct VerifyCommand: AsyncParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The project's number; all projects without it.", valueName: "number"))
-    var project: Int64?
+        help: ArgumentHelp(
+            "The project's number or name (\(ProjectOption.variable)); all projects without it.",
+            valueName: "project"))
+    var project: String?
 
     @OptionGroup var store: StoreOptions
 
@@ -56,7 +58,7 @@ struct VerifyCommand: AsyncParsableCommand {
                 Console.write("THE STORE IS NOT SOUND: \(fault)")
                 isIdentical = false
             }
-            if let project { projects = [try await directory.project(project)] }
+            if let project = ProjectOption.project(project) { projects = [try await directory.project(project)] }
             for project in projects {
                 let isSame = try await verify(project, in: directory.store)
                 isIdentical = isIdentical && isSame

@@ -17,8 +17,8 @@ from conftest import (
 LONG_AGO = 1_600_041_600  # 2020-09-14T00:00:00Z
 COMMANDS = [
     [], ["serve"], ["project"], ["project", "create"], ["project", "list"], ["project", "rotate"], ["account"],
-    ["account", "create"], ["account", "list"], ["resolve"], ["export"], ["import"],
-    ["verify"],
+    ["account", "create"], ["account", "list"], ["resolve"], ["cluster"], ["explain"], ["log"], ["events"], ["changes"],
+    ["mappings"], ["unmerge"], ["restore"], ["blocks"], ["export"], ["import"], ["delete"], ["retrieve"], ["verify"],
 ]
 
 
@@ -73,7 +73,9 @@ def test_a_wrong_call_says_so(arguments, tmp_path):
 @pytest.mark.parametrize("arguments", [
     ["project", "create", "x"], ["project", "list"], ["project", "rotate", "1"], ["account", "create", "x"],
     ["account", "list"], ["resolve", "x"], ["export", "--from", "2020-01-01", "--to", "2020-01-02"], ["import", "x"],
-    ["verify"],
+    ["cluster", "x"], ["explain", "x", "y"], ["log"], ["events", "x"], ["changes"], ["changes", "--follow"],
+    ["mappings"], ["unmerge", "--link", "1"], ["restore", "1"], ["blocks"], ["delete", "x", "--yes"],
+    ["retrieve", "x"], ["verify"],
 ], ids=" ".join)
 def test_a_directory_without_a_store_is_named(arguments, tmp_path):
     done = run_command(*arguments, "--data", tmp_path / "nowhere")
@@ -227,7 +229,7 @@ def test_resolve_and_export(server, data):
     ])
     for _ in ("while it runs", "and after"):
         assert command("resolve", anonymous, "user", "stranger", "--data", data) == (
-            f"{anonymous}\tuser\t2\nuser\tuser\t2\nstranger\tstranger\t1\n")
+            f"{anonymous}\tuser\t2\nuser\tuser\t2\nstranger\tstranger\t1\tunknown\n")
         day = ["--from", "2020-09-14", "--to", "2020-09-14", "--data", data]
         row, = json_lines(command("export", *day))
         assert row["event"] == "Opened" and row["properties"]["distinct_id"] == "user"
@@ -632,35 +634,82 @@ def test_a_bad_value_stops_the_start(tmp_path, source, key, value, allowed):
 
 
 @pytest.mark.parametrize(("text", "wanted"), [
-    ("server: {prot: 80}", ["server.prot", "server.port"]),
-    ("sever: {port: 80}", ["sever.port", "server.port"]),
-    ("projects: {id: 1}", ["projects", "list"]),
-    ("projects:\n  - {id: 1, token: a}", ["projects[0].secret"]),
-    ("projects:\n  - {id: x, token: a, secret: b}", ["projects[0].id", '"x"']),
-    ("projects:\n  - {id: 1, token: a, secret: b, colour: red}", ["projects[0].colour", "token"]),
+    ("server:\n  prot: 80", ["config.yaml:2: server.prot", "did you mean server.port?"]),
+    ("sever: {port: 80}", ["config.yaml:1: sever.port", "did you mean server.port?"]),
+    ("log: {level: info}\nserver:\n  host: 127.0.0.1\n  port: many", ["config.yaml:4: server.port", '"many"']),
+    ("server:\n  trustedProxies: [nobody]", ["config.yaml:2: server.trustedProxies", "nobody"]),
+    ("tls:\n  certificate: a.pem", ["config.yaml:2: tls.key must be given too"]),
+    ("server:\n  host: 0.0.0.0\nsandbox:\n  enabled: true", ["config.yaml:2: server.host", "sandbox.allowRemote"]),
+    ("projects: {id: 1}", ["config.yaml:1: projects", "list"]),
+    ("projects:\n  - {id: 1, token: a}", ["config.yaml:2: projects[0].secret"]),
+    ("projects:\n  - {id: x, token: a, secret: b}", ["config.yaml:2: projects[0].id", '"x"']),
+    ("projects:\n  - id: 1\n    token: a\n    secret: b\n    colour: red", ["config.yaml:5: projects[0].colour", "token"]),
+    ("projects:\n  - {id: 1, token: a, sercet: b}", ["config.yaml:2: projects[0].sercet", "did you mean secret?"]),
     ("projects:\n  - {id: 1, token: a, secret: b, identity: {system: modern}}",
      ["projects[0].identity.system", "original, simplified or legacy"]),
     ("projects:\n  - {id: 1, token: a, secret: b, identity: {maxClusterSize: 1}}",
      ["projects[0].identity.maxClusterSize", "from 2"]),
     ("projects:\n  - {id: 1, token: a, secret: b, identity: {anonForm: x}}",
      ["projects[0].identity.anonForm", "uuid4"]),
-    ("projects:\n  - {id: 1, token: a, secret: b}\n  - {id: 1, token: c, secret: d}", ["id"]),
-    ("projects:\n  - {id: 1, token: a, secret: b}\n  - {id: 2, token: a, secret: d}", ["token"]),
+    ("projects:\n  - {id: 1, token: a, secret: b}\n  - {id: 1, token: c, secret: d}", ["config.yaml:3: ", "same id"]),
+    ("projects:\n  - {id: 1, token: a, secret: b}\n  - {id: 2, token: a, secret: d}", ["config.yaml:3: ", "same token"]),
     ("accounts:\n  - {username: x, secret: y, roles: {1: king}}", ["king", "owner"]),
     ("accounts:\n  - {username: x, secret: y, roles: {a: owner}}", ["accounts[0].roles", '"a"']),
     ("accounts:\n  - {username: x}", ["accounts[0].secret"]),
-    ("server: [", ["configuration file", "YAML"]),
-    ("- 1", ["configuration file", "map"]),
+    ("log: {level: info}\nserver: [", ["config.yaml:", "configuration file", "YAML"]),
+    ("server:\n  port: 1\nserver:\n  port: 2", ["config.yaml:", "server twice"]),
+    ("- 1", ["config.yaml:1: the configuration file", "map"]),
 ], ids=lambda value: value[:50] if isinstance(value, str) else "")
 def test_a_bad_file_stops_the_start(tmp_path, text, wanted):
     (tmp_path / "config.yaml").write_text(text)
     said = start_fails("--config", "config.yaml", cwd=tmp_path)
     assert all(part in said for part in wanted), said
+    assert said.startswith("Error: config.yaml:") and "Usage" not in said and said.count("\n") == 1, said
+
+
+@pytest.mark.parametrize(("arguments", "env", "wanted"), [
+    (["--set", "server.prot=1"], {}, ["server.prot on the command line", "did you mean server.port?"]),
+    (["--set", "Server.Port=1"], {}, ["did you mean server.port?"]),
+    (["--set", "store.dir=1"], {}, ["store.dir", "store.directory"]),
+    (["--prot", "1"], {}, ["--prot", "--port"]),
+    ([], {"SELFSAME_SERVER_PROT": "1"}, ["SELFSAME_SERVER_PROT", "did you mean SELFSAME_SERVER_PORT?"]),
+    ([], {"SELFSAME_SEVER_PORT": "1"}, ["SELFSAME_SEVER_PORT", "did you mean SELFSAME_SERVER_PORT?"]),
+    ([], {"SELFSAME_LOGLEVEL": "info"}, ["SELFSAME_LOGLEVEL", "did you mean SELFSAME_LOG_LEVEL?"]),
+    ([], {"SELFSAME_PROJCT": "1"}, ["SELFSAME_PROJCT", "did you mean SELFSAME_PROJECT?"]),
+    ([], {"SELFSAME_SERVER_PORT": "many"}, ["SELFSAME_SERVER_PORT: server.port", '"many"']),
+], ids=str)
+def test_a_mistyped_setting_names_the_nearest(tmp_path, arguments, env, wanted):
+    said = start_fails(*arguments, env=env, cwd=tmp_path)
+    assert all(part in said for part in wanted) and "Usage" not in said, said
+    assert not (tmp_path / "data").exists()
+
+
+def test_variables_of_a_container_runtime_are_nobodys_mistake(server):
+    kubernetes = {
+        "SELFSAME_PORT": "tcp://10.0.0.1:80", "SELFSAME_PORT_80_TCP_ADDR": "10.0.0.1", "SELFSAME_SERVICE_HOST": "10.0.0.1",
+        "SELFSAME_SERVICE_PORT": "80", "SELFSAME_SERVICE_PORT_HTTP": "80"}
+    assert server("--sandbox", env=kubernetes).is_running
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), [
+    (["resolv", "x"], "no command selfsame resolv (did you mean resolve?)"),
+    (["project", "craete", "x"], "no command selfsame project craete (did you mean create?)"),
+    (["unmerge"], "either --link or --id"), (["log", "--latset"], "--latest"), (["delete"], "ids"),
+    (["project", "create", "x", "--system", "orignal"], "original"),
+    (["export", "--from", "x", "--to", "y"], "YYYY-MM-DD"),
+], ids=str)
+def test_a_wrong_call_prints_no_usage_that_does_not_help(arguments, wanted, tmp_path):
+    done = run_command(*arguments, cwd=tmp_path)
+    assert done.returncode != 0 and done.stdout == "" and wanted in done.stderr, done
+    assert "Usage" not in done.stderr, done.stderr
+
+
+def test_usage_is_shown_where_an_argument_is_missing():
+    said = run_command("cluster").stderr
+    assert "Missing expected argument" in said and "Usage: selfsame cluster <id>" in said, said
 
 
 def test_other_bad_starts(tmp_path):
-    assert "server.prot" in start_fails("--set", "server.prot=1", cwd=tmp_path)
-    assert "SELFSAME_SERVER_PROT" in start_fails(env={"SELFSAME_SERVER_PROT": "1"}, cwd=tmp_path)
     assert "key=value" in start_fails("--set", "server.port", cwd=tmp_path)
     assert "nowhere.yaml" in start_fails("--config", "nowhere.yaml", cwd=tmp_path)
     said = start_fails("--sandbox", "--host", "0.0.0.0", "--port", "0", cwd=tmp_path)
@@ -750,7 +799,7 @@ def test_the_sandbox_is_for_tests_on_this_machine(server, method, path, body):
     assert len(running.export()) == 1
     for host in ("localhost", f"127.0.0.1:{running.port}", "LOCALHOST:80", "[::1]:80", "tests.example", "127.1.2.3"):
         assert running.request(method, path, body, {"Host": host}).status == 200, host
-    for wrong in ("GET", "DELETE", "PUT" if method == "POST" else "POST"):
+    for wrong in ("GET", "DELETE", "PUT") if method == "POST" else ("DELETE", "POST"):
         assert running.request(wrong, path, body).status == 405
 
 

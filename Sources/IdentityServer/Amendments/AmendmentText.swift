@@ -1,10 +1,10 @@
-import IdentityEngine
+package import IdentityEngine
 package import IdentityStore
 
 /// How an amendment is told.
-enum AmendmentText {
+package enum AmendmentText {
     /// The most ids of one list in an answer; what is left out is said.
-    static let listLimit = 1000
+    package static let listLimit = 1000
 
     /// The answer to an unmerge, a restore or an unblocking, done or previewed.
     ///
@@ -13,7 +13,7 @@ enum AmendmentText {
     ///   - eventCounts: the events of ids whose canonical id changes.
     ///   - isPreview: whether nothing was done.
     /// - Returns: a JSON object.
-    static func json(
+    package static func json(
         _ report: AmendmentReport, eventCounts: [DistinctID: Int], isPreview: Bool
     ) -> [UInt8] {
         var json = JSONBuilder()

@@ -5,17 +5,14 @@ import MixpanelWire
 
 /// Deletion and retrieval for privacy law, in the shape of Mixpanel's GDPR API (P 10-12).
 struct PrivacyRoutes: Sendable {
-    /// The most ids of one request.
-    static let idLimit = 2_000
     private static let prefixes: [(path: String, kind: PrivacyTask.Kind)] = [
         ("/api/app/data-deletions/v3.0", .deletion), ("/api/app/data-retrievals/v3.0", .retrieval),
     ]
 
     private let store: any Store
     private let directory: ProjectDirectory
-    private let clock: ServerClock
+    private let queue: PrivacyQueue
     private let worker: PrivacyWorker
-    private let taskLimit: Int
     /// How links to files of this server begin.
     private let scheme: String
 
@@ -26,9 +23,8 @@ struct PrivacyRoutes: Sendable {
         scheme = isEncrypted ? "https" : "http"
         self.store = store
         self.directory = directory
-        self.clock = clock
+        queue = PrivacyQueue(store: store, clock: clock, taskLimit: taskLimit)
         self.worker = worker
-        self.taskLimit = taskLimit
     }
 
     /// What a path names: the kind of tasks, and one of them.
@@ -106,26 +102,22 @@ struct PrivacyRoutes: Sendable {
     private func create(
         _ kind: PrivacyTask.Kind, _ request: WireRequest, _ access: Access
     ) async throws -> WireResponse {
-        var ids: [DistinctID]
+        let ids: [DistinctID]
         do {
-            ids = try IdentityQuery.distinctIDs(fromJSON: request.body, limit: Self.idLimit)
+            ids = try IdentityQuery.distinctIDs(fromJSON: request.body, limit: PrivacyQueue.idLimit)
         } catch {
             throw QueryFault.badRequest("\(error)")
         }
-        var seen: Set<DistinctID> = []
-        ids.removeAll { !seen.insert($0).inserted }
-        guard !ids.isEmpty, !ids.contains(where: \.bytes.isEmpty) else {
-            throw QueryFault.badRequest("distinct_ids must name at least one id, and no empty one")
-        }
-        let task = PrivacyTask(
-            trackingID: SecretKey.makeSecret(), project: access.project.id, kind: kind,
-            complianceType: try complianceType(request.body), requestedBy: access.principal,
-            createdMilliseconds: clock.nowMilliseconds, distinctIDs: ids)
-        guard try await store.add(task, openLimit: taskLimit) else {
-            throw QueryFault(
-                status: 429,
-                message: "too many deletions and retrievals are open; wait for some, or delete files of "
-                    + "retrievals that were fetched", retryAfterSeconds: 60)
+        let law = try complianceType(request.body)
+        let task: PrivacyTask
+        do throws(PrivacyQueue.Refusal) {
+            task = try await queue.add(kind, of: ids, in: access.project.id, law: law, requestedBy: access.principal)
+        } catch {
+            switch error {
+            case .noIDs, .tooManyIDs: throw QueryFault.badRequest(error.description)
+            case .full: throw QueryFault(status: 429, message: error.description, retryAfterSeconds: 60)
+            case .store(let error): throw error
+            }
         }
         worker.wake()
         return Answer.json(PrivacyText.created(task), status: 201)
@@ -154,20 +146,7 @@ struct PrivacyRoutes: Sendable {
 
     /// Takes a task back that has not begun, or the file of a retrieval away.
     private func cancel(_ task: PrivacyTask) async throws -> WireResponse {
-        var revoked = task
-        revoked.distinctIDs = []
-        revoked.finishedMilliseconds = clock.nowMilliseconds
-        switch task.state {
-        case .pending: revoked.state = .revoked
-        case .available: revoked.state = .expired
-        default: return Self.tooLate
-        }
-        guard try await store.replace(revoked, in: task.state) else { return Self.tooLate }
-        if task.state == .available { try worker.files.remove(task.trackingID) }
-        return WireResponse(status: 204)
-    }
-
-    private static var tooLate: WireResponse {
+        if try await queue.cancel(task, files: worker.files) { return WireResponse(status: 204) }
         var answer = Answer.failure(405, "the task has begun or is done, and cannot be taken back")
         answer.headers.append(("Allow", "GET, HEAD"))
         return answer
@@ -194,77 +173,5 @@ struct PrivacyRoutes: Sendable {
         let path = "/api/app/data-retrievals/v3.0/\(task.trackingID)/download"
         let allowed = CharacterSet.alphanumerics
         return "\(host)\(path)?token=\(token.addingPercentEncoding(withAllowedCharacters: allowed) ?? "")"
-    }
-}
-
-/// The answers about tasks.
-private enum PrivacyText {
-    static func created(_ task: PrivacyTask) -> [UInt8] {
-        answer { json in
-            json.array("results") { json in
-                json.object { json in
-                    json.field("status", task.state.text)
-                    json.field("disclosure_type", "DATA")
-                    describe(task, to: &json)
-                    json.field("task_id", task.trackingID)
-                    json.null("destination_url")
-                }
-            }
-        }
-    }
-
-    static func status(of task: PrivacyTask, link: String) -> [UInt8] {
-        answer { json in
-            json.object("results") { json in
-                json.field("status", task.state.text)
-                json.field("result", link)
-                if task.kind == .retrieval { json.field("results", link) }
-                describe(task, to: &json)
-                json.array("distinct_ids") { json in
-                    for id in task.distinctIDs { json.element(id.bytes) }
-                }
-            }
-        }
-    }
-
-    static func unknown() -> [UInt8] {
-        answer { json in
-            json.object("results") { json in
-                json.field("status", "NOT_FOUND")
-                json.field("result", "")
-                json.array("distinct_ids") { _ in }
-            }
-        }
-    }
-
-    private static func answer(_ results: (inout JSONBuilder) -> Void) -> [UInt8] {
-        var json = JSONBuilder()
-        json.object { json in
-            json.field("status", "ok")
-            results(&json)
-        }
-        return json.bytes
-    }
-
-    private static func describe(_ task: PrivacyTask, to json: inout JSONBuilder) {
-        json.field("tracking_id", task.trackingID)
-        json.field("date_requested", Timestamp.text(milliseconds: task.createdMilliseconds))
-        json.field("project_id", task.project.rawValue)
-        json.field("compliance_type", task.complianceType.rawValue)
-        json.field("requesting_user", task.requestedBy)
-        json.field("distinct_id_count", Int64(task.idCount))
-    }
-}
-
-extension PrivacyTask.State {
-    /// Mixpanel's word for it; a file that was taken away does not undo the success.
-    fileprivate var text: String {
-        switch self {
-        case .pending: "PENDING"
-        case .started, .erasing: "STARTED"
-        case .succeeded, .available, .expired: "SUCCESS"
-        case .failed: "FAILURE"
-        case .revoked: "REVOKED"
-        }
     }
 }

@@ -53,22 +53,30 @@ package final class PrivacyWorker: Service, Sendable {
         files.close()
     }
 
-    /// Works off every task that is due.
+    /// Works off every task that is due, and has it tried again where the store could not do its work.
     ///
-    /// - Returns: whether some are left, because they are not due or because the store could not do its work.
+    /// - Returns: whether some are left.
     private func workOff() async -> Bool {
-        var hasMore = false
         do {
-            for task in try await store.privacyTasks(in: PrivacyTask.State.open) {
-                if Task.isCancelled { return true }
-                if try await !work(on: task.trackingID) { hasMore = true }
-            }
-            try await expireFiles()
+            return try await workOffOnce()
         } catch {
             // An error of the store names no id.
             logger.error("a deletion or retrieval failed and will be tried again", metadata: ["error": "\(error)"])
             return true
         }
+    }
+
+    /// Works off every task that is due, once.
+    ///
+    /// - Returns: whether some are left that are not due.
+    /// - Throws: `StoreError`, or what keeps a file from being written.
+    package func workOffOnce() async throws -> Bool {
+        var hasMore = false
+        for task in try await store.privacyTasks(in: PrivacyTask.State.open) {
+            if Task.isCancelled { return true }
+            if try await !work(on: task.trackingID) { hasMore = true }
+        }
+        try await expireFiles()
         return hasMore
     }
 

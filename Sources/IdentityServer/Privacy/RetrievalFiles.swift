@@ -49,7 +49,7 @@ package struct RetrievalFiles: Sendable {
     }
 
     /// A file's content; nil where there is none.
-    func pieces(of trackingID: String) -> AsyncThrowingStream<[UInt8], any Error>? {
+    package func pieces(of trackingID: String) -> AsyncThrowingStream<[UInt8], any Error>? {
         guard let file = FileHandle(forReadingAtPath: filePath(trackingID)) else { return nil }
         return AsyncThrowingStream {
             guard let piece = try file.read(upToCount: Self.pieceSizeBytes), !piece.isEmpty else { return nil }

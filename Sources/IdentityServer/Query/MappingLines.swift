@@ -1,33 +1,37 @@
 import IdentityEngine
 import IdentityStore
 
-/// The lines of a mapping, in either format.
-struct MappingLines {
-    enum Format {
-        case lines
-        case commaSeparated
+/// How a mapping is written.
+package enum MappingFormat: Sendable {
+    case lines
+    case commaSeparated
+    /// For people, with tabs between; of the command only.
+    case tabSeparated
 
-        var contentType: String {
-            switch self {
-            case .lines: "application/jsonl; charset=utf-8"
-            case .commaSeparated: "text/csv; charset=utf-8"
-            }
-        }
-
-        /// What stands before the first line.
-        var head: [UInt8] {
-            switch self {
-            case .lines: []
-            case .commaSeparated: Array("distinct_id,canonical_id,since\r\n".utf8)
-            }
+    var contentType: String {
+        switch self {
+        case .lines: "application/jsonl; charset=utf-8"
+        case .commaSeparated: "text/csv; charset=utf-8"
+        case .tabSeparated: "text/plain; charset=utf-8"
         }
     }
 
-    private let format: Format
+    /// What stands before the first line.
+    var head: [UInt8] {
+        switch self {
+        case .lines, .tabSeparated: []
+        case .commaSeparated: Array("distinct_id,canonical_id,since\r\n".utf8)
+        }
+    }
+}
+
+/// The lines of a mapping, in any format.
+struct MappingLines {
+    private let format: MappingFormat
     private var json = JSONBuilder()
     private var text: [UInt8] = []
 
-    init(_ format: Format) { self.format = format }
+    init(_ format: MappingFormat) { self.format = format }
 
     var bytes: [UInt8] { format == .lines ? json.bytes : text }
 
@@ -45,6 +49,8 @@ struct MappingLines {
             text.append(UInt8(ascii: ","))
             appendCell(canonicalID.bytes)
             text.append(contentsOf: ",\(since.map(String.init) ?? "")\r\n".utf8)
+        case .tabSeparated:
+            text.append(contentsOf: "\(id.line)\t\(canonicalID.line)\t\(since.map(String.init) ?? "-")\n".utf8)
         }
     }
 

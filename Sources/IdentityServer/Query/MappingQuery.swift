@@ -11,6 +11,8 @@ import Synchronization
 /// later, and every line of an increment as of that sequence exactly: so an increment from the cursor of the whole one
 /// makes up for what was committed while that was read.
 struct MappingQuery: Sendable {
+    static let cursorHeader = "X-Selfsame-Cursor"
+
     private let store: any Store
     private let clock: ServerClock
 
@@ -19,16 +21,19 @@ struct MappingQuery: Sendable {
         self.clock = clock
     }
 
+    /// The answer in the format that the query asks for.
     func answer(_ query: QueryRequest) async throws -> StreamedReply {
+        switch query.text("format") ?? "jsonl" {
+        case "jsonl": try await answer(query, format: .lines)
+        case "csv": try await answer(query, format: .commaSeparated)
+        default: throw QueryFault.badRequest("format must be jsonl or csv")
+        }
+    }
+
+    func answer(_ query: QueryRequest, format: MappingFormat) async throws -> StreamedReply {
         let asOf = try await query.pastSequence(of: store, clock: clock)
         if asOf != nil, query.first("after") != nil {
             throw QueryFault.badRequest("after cannot be given with as_of: an increment is up to now")
-        }
-        let format: MappingLines.Format
-        switch query.text("format") ?? "jsonl" {
-        case "jsonl": format = .lines
-        case "csv": format = .commaSeparated
-        default: throw QueryFault.badRequest("format must be jsonl or csv")
         }
         let project = query.project
         let sequence = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in
@@ -36,7 +41,7 @@ struct MappingQuery: Sendable {
         }
         let headers = [
             ("X-Selfsame-Sequence", String(sequence)),
-            ("X-Selfsame-Cursor", ChangeCursor(sequence: sequence).description),
+            (Self.cursorHeader, ChangeCursor(sequence: sequence).description),
         ]
         guard let cursor = try query.changeCursor(last: sequence) else {
             let pages = MappingPages(store: store, project: project, format: format, asOf: asOf)
@@ -55,7 +60,7 @@ private struct MappingPages: AsyncSequence, Sendable {
 
     let store: any Store
     let project: ProjectID
-    let format: MappingLines.Format
+    let format: MappingFormat
     let asOf: Int64?
 
     /// What the pages before found of the past.

@@ -5,7 +5,7 @@ import IdentityStore
 struct MappingChanges: AsyncSequence, Sendable {
     let store: any Store
     let reader: MappingReader
-    let format: MappingLines.Format
+    let format: MappingFormat
 
     struct Iterator: AsyncIteratorProtocol {
         fileprivate let changes: MappingChanges
