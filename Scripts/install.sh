@@ -6,7 +6,7 @@ set -euo pipefail
 common=(g++ make libsimdjson-dev libsqlite3-dev libssl-dev zlib1g-dev)
 case "${1:-run}" in
 run) wanted=("${common[@]}" curl) ;;
-test) wanted=("${common[@]}" curl python3 python3-venv strace chromium) ;;
+test) wanted=("${common[@]}" curl python3 python3-venv strace chromium nodejs) ;;
 bench) wanted=("${common[@]}" curl python3 wrk) ;;
 *) echo "usage: Scripts/install.sh run|test|bench" >&2; exit 2 ;;
 esac
@@ -28,6 +28,10 @@ done
 if python3 -c 'import venv, ensurepip' 2>/dev/null; then
     missing=("${missing[@]/python3-venv/}")
     missing=("${missing[@]/python3/}")
+fi
+# A Node that did not come from Debian serves as well, where it is new enough.
+if command -v node >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18)'; then
+    missing=("${missing[@]/nodejs/}")
 fi
 missing=($(printf '%s\n' "${missing[@]:-}" | sed '/^$/d'))
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -5,6 +5,9 @@ Between `<!-- tour -->` and `<!-- /tour -->` every ```sh block is run with bash,
 test 8080 is replaced by a free port.) Variables that a block sets are there for the next ones. A page may have several
 such parts: they are one tour.
 
+All tours are run in one folder, too, in random orders: a tour has ids of its own, looks up the sequences that it needs,
+and shows nothing that others change.
+
 A block that follows a ```sh block is what that writes to standard output:
 
 - ```json has at least what is shown: members may come beside those of an object, and elements after those of an array.
@@ -15,6 +18,8 @@ A block that follows a ```sh block is what that writes to standard output:
 string of JSON for any value that is there, and alone on a line for any number of lines.
 """
 
+import os
+import random
 import re
 import subprocess
 
@@ -86,29 +91,56 @@ def is_as_shown(language, found, wanted):
     return have(lines, shown, lambda line, whole: has(strict_json(line), strict_json(whole)))
 
 
+class Place:
+    """A folder with a server of its own, in which tours are run."""
+
+    def __init__(self, server, data, directory):
+        self.running = server(data=data)
+        programs, self.place, self.variables = directory / "bin", directory / "tour", directory / "variables"
+        programs.mkdir()
+        self.place.mkdir()
+        (programs / "selfsame").symlink_to(BINARY)
+        (self.place / "data").symlink_to(data)
+        self.variables.write_text("")
+        self.environment = {**ENVIRONMENT, "PATH": f"{programs}:{ENVIRONMENT['PATH']}"}
+
+    def run(self, page):
+        """Runs the tour of a page from its beginning to its end."""
+        steps = tour(page.read_text())
+        assert steps, "the tour has no commands"
+        port = str(self.running.port)
+        for content, language, wanted in steps:
+            own = re.sub(r"\b8080\b", port, content)
+            # `set -a` exports what the block sets, for the next one.
+            script = f"source {self.variables}; set -a; trap 'export -p > {self.variables}' EXIT\n{own}"
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", script], cwd=self.place, env=self.environment,
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, f"{own}\nended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+            if language:
+                wanted = re.sub(r"\b8080\b", port, wanted)
+                assert is_as_shown(language, done.stdout, wanted), f"{own}\nwrote {done.stdout}\nand not {wanted}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_tour(page, server, data, tmp_path):
-    steps = tour(page.read_text())
-    assert steps, "the tour has no commands"
-    running = server(data=data)
-    programs, place, variables = tmp_path / "bin", tmp_path / "tour", tmp_path / "variables"
-    programs.mkdir()
-    place.mkdir()
-    (programs / "selfsame").symlink_to(BINARY)
-    (place / "data").symlink_to(data)
-    variables.write_text("")
-    environment = {**ENVIRONMENT, "PATH": f"{programs}:{ENVIRONMENT['PATH']}"}
-    for content, language, wanted in steps:
-        own = re.sub(r"\b8080\b", str(running.port), content)
-        # `set -a` exports what the block sets, for the next one.
-        script = f"source {variables}; set -a; trap 'export -p > {variables}' EXIT\n{own}"
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], cwd=place, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, f"{own}\nended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        if language:
-            wanted = re.sub(r"\b8080\b", str(running.port), wanted)
-            assert is_as_shown(language, done.stdout, wanted), f"{own}\nwrote {done.stdout}\nand not {wanted}"
+    Place(server, data, tmp_path).run(page)
+
+
+@pytest.mark.parametrize("order", range(3))
+def test_tours_run_in_any_order_in_one_folder(order, server, data, tmp_path):
+    """A reader goes from page to page with the server that they have: no tour harms another."""
+    seed = int(os.environ.get("SELFSAME_SEED", random.getrandbits(32))) + order
+    pages = PAGES[:]
+    random.Random(seed).shuffle(pages)
+    names = ", ".join(str(page.relative_to(ROOT)) for page in pages)
+    place = Place(server, data, tmp_path)
+    for page in pages:
+        try:
+            place.run(page)
+        except AssertionError as error:
+            raise AssertionError(
+                f"{page.relative_to(ROOT)} failed among {names} (SELFSAME_SEED={seed - order})") from error
 
 
 @pytest.mark.parametrize("language, found, shown, passes", [

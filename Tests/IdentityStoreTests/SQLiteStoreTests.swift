@@ -269,7 +269,12 @@ struct SQLiteStoreTests {
                 "PRIMARY KEY (project=? AND sequence>? AND sequence<?)"),
             Plan(
                 "entries of a node", Statements.nodeEntries,
-                "PRIMARY KEY (project=? AND node=? AND sequence>?)", "PRIMARY KEY (project=? AND sequence=?)"),
+                "PRIMARY KEY (project=? AND node=? AND sequence>? AND sequence<?)",
+                "PRIMARY KEY (project=? AND sequence=?)"),
+            Plan(
+                "entries of a node, the latest first", Statements.nodeEntriesLatestFirst,
+                "PRIMARY KEY (project=? AND node=? AND sequence>? AND sequence<?)",
+                "PRIMARY KEY (project=? AND sequence=?)"),
             Plan("active link", Statements.activeLink, "INDEX link_from (from_key=? AND to_key=? AND verb=?"),
             Plan("links from", Statements.linksFromNode, "INDEX link_from (from_key=?"),
             Plan("profile", Statements.profile, "INDEX sqlite_autoindex_profile_1 (project=? AND distinct_id=?)"),

@@ -189,7 +189,7 @@ struct ConfigurationFile {
             for (key, value) in map {
                 guard let id = key.scalar.flatMap({ Int64($0.string) }), id > 0 else {
                     throw Fault(
-                        "\(place).roles has the key \"\(key.scalar?.string ?? "")\", but a key must be a project number",
+                        "\(place).roles has the key \"\(key.scalar?.string ?? "")\", but that must be a project number",
                         key.mark)
                 }
                 let role = value.scalar?.string ?? ""

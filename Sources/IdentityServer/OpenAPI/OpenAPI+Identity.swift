@@ -63,7 +63,7 @@ extension OpenAPI {
                 "schema": {"enum": ["$identify", "$create_alias", "$merge", "identify", "create_alias", "merge",
                   "device", "unmerge", "restore", "unblock", "rules"]}},
               {"name": "latest", "in": "query", "schema": {"type": "boolean", "default": false},
-                "description": "Whether the newest entries come first. The next of a page is then what before must be."},
+                "description": "Whether the newest entries come first; next is then what before must be."},
               {"name": "before", "in": "query", "schema": {"type": "integer", "minimum": 1},
                 "description": "Only entries whose sequence is smaller."},
               {"$ref": "#/components/parameters/after"}, {"$ref": "#/components/parameters/limit"},
