@@ -41,13 +41,15 @@ struct UnmergeCommand: AsyncParsableCommand {
         case none
     }
 
+    func validate() throws {
+        if (link == nil) == (id == nil) { throw ValidationError("Give either --link or --id.") }
+    }
+
     func run() async throws {
-        let request: AmendmentRequest
-        switch (link, id) {
-        case (let link?, nil): request = .unmergeLink(link, keepsApart: keepApart == .pair)
-        case (nil, let id?): request = .unmergeID(DistinctID(id), keepsApart: keepApart == .pair)
-        default: throw ConfigurationError("Give either --link or --id.")
-        }
+        let keepsApart = keepApart == .pair
+        let request =
+            id.map { AmendmentRequest.unmergeID(DistinctID($0), keepsApart: keepsApart) }
+            ?? .unmergeLink(link ?? 0, keepsApart: keepsApart)
         try await AmendmentConsole.run(request, target, endpoint: .unmerge, isPreview: preview)
     }
 }

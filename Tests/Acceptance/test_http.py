@@ -153,7 +153,7 @@ ALLOWED = {
     "/track": {"GET", "HEAD", "POST", "OPTIONS"}, "/import": {"GET", "HEAD", "POST", "OPTIONS"},
     "/identity/resolve": {"GET", "HEAD", "POST", "OPTIONS"}, "/identity/cluster": {"GET", "HEAD", "OPTIONS"},
     "/identity/log": {"GET", "HEAD", "OPTIONS"}, "/api/2.0/export": {"GET", "HEAD", "OPTIONS"},
-    "/health": {"GET", "HEAD", "OPTIONS"}, "/sandbox/reset": {"POST", "OPTIONS"}, "/sandbox/clock": {"PUT", "OPTIONS"},
+    "/health": {"GET", "HEAD", "OPTIONS"}, "/sandbox/reset": {"POST", "OPTIONS"}, "/sandbox/clock": {"GET", "HEAD", "PUT", "OPTIONS"},
 }
 
 
