@@ -24,7 +24,8 @@ struct LogCommand: AsyncParsableCommand {
         help: ArgumentHelp("Only merged, unchanged or refused, or several with commas.", valueName: "outcome"))
     var outcome: String?
 
-    @Option(name: .long, help: ArgumentHelp("Only this verb: identify, create_alias, merge, unmerge ….", valueName: "verb"))
+    @Option(
+        name: .long, help: ArgumentHelp("Only this verb: identify, create_alias, merge, unmerge ….", valueName: "verb"))
     var verb: String?
 
     @Option(name: .long, help: ArgumentHelp("Only entries after this one.", valueName: "sequence"))
