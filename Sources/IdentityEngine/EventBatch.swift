@@ -12,6 +12,8 @@ package struct EventBatch: Sendable {
     package var origin: Origin
     /// When the request was received, in milliseconds since 1970.
     package var receivedMilliseconds: Int64
+    /// What tells that the request comes again; nil where every record is in order.
+    package var repeatMarks: RepeatMarks?
 
     package init(origin: Origin, receivedMilliseconds: Int64) {
         self.origin = origin
@@ -141,7 +143,7 @@ extension EventBatch {
         let operations = profileUpdates.reduce(0) { $0 + $1.operations.count }
         return bytes.count + events.count * MemoryLayout<Event>.stride
             + profileUpdates.count * MemoryLayout<ProfileUpdate>.stride
-            + operations * MemoryLayout<ProfileOperation>.stride
+            + operations * MemoryLayout<ProfileOperation>.stride + (repeatMarks?.sizeBytes ?? 0)
     }
 
     /// Adds bytes to the buffer.

@@ -14,6 +14,8 @@ package struct ProfileUpdate: Sendable {
     package var operations: [ProfileOperation]
     /// Whether the literal id is meant, and not the cluster that it is in (P 7.10-2, 9-5).
     package var ignoresAlias = false
+    /// The place of the record in its request, from zero.
+    package var recordIndex: UInt32 = 0
 
     package init(project: ProjectID, subject: Subject, operations: [ProfileOperation]) {
         self.project = project

@@ -51,7 +51,8 @@ package struct Dispatcher: Sendable {
             taskLimit: configuration.privacy.taskLimit, isEncrypted: configuration.server.tls != nil)
         self.sandbox =
             configuration.sandbox.isEnabled
-            ? SandboxRoutes(store: store, clock: clock, hostNames: configuration.server.hostNames) : nil
+            ? SandboxRoutes(
+                store: store, clock: clock, hostNames: configuration.server.hostNames, forget: ingest.forget) : nil
         self.streamPlaces = StreamPlaces(limit: configuration.query.streamLimit)
         self.profileRule = configuration.profiles.onMerge
         self.sequenceTimeoutSeconds = configuration.query.sequenceTimeoutSeconds

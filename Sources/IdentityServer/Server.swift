@@ -65,7 +65,7 @@ package struct Server: Sendable {
         let signal = LogSignal()
         committer = Committer(
             store: store, directory: directory, clock: clock, queueLimitBytes: configuration.ingest.queueLimitBytes,
-            signal: signal, logger: logger)
+            repeatMemoryLimitBytes: configuration.ingest.repeatMemoryLimitBytes, signal: signal, logger: logger)
         changeFeed = ChangeFeed(
             store: store, directory: directory, signal: signal, settings: configuration.query)
         var limits = WireLimits()

@@ -139,6 +139,8 @@ package struct CommitResult: Hashable, Sendable {
     package var refused = 0
     /// Simplified events whose device belongs to another user (P 8-3).
     package var conflicts = 0
+    /// Records that were left out because they are stored already (P 4.1-1b), by project.
+    package var leftOut: [ProjectID: Int] = [:]
 
     package init() {}
 

@@ -86,6 +86,7 @@ struct BodyWalk {
     ) -> DecodeResult {
         guard let positions = scratch.index.positions else { return DecodeResult(failure: .empty) }
         result = DecodeResult()
+        scratch.recordRanges.removeAll(keepingCapacity: true)
         let mark = BatchMark(batch)
         isFaulty = false
         var reader = RecordReader(
@@ -98,6 +99,7 @@ struct BodyWalk {
             return DecodeResult(failure: error.failure)
         }
         batch.bytes.append(contentsOf: UnsafeBufferPointer(start: reader.output, count: reader.used))
+        hashRecords()
         result.validCount = result.recordCount - result.rejections.count
         return result
     }
@@ -232,6 +234,7 @@ struct BodyWalk {
         }
         let index = result.recordCount
         let usedBefore = reader.used
+        let start = reader.position(reader.cursor)
         let head = reader.byte(at: reader.cursor)
         do throws(RecordFault) {
             if areUpdates { try reader.readUpdate() } else { try reader.readRecord() }
@@ -240,10 +243,14 @@ struct BodyWalk {
             isFaulty = true
             reader.used = usedBefore
             do throws(RecordFault) { try recover(&reader) } catch { throw unreadable() }
-            reject(index, head == UInt8(ascii: "{") ? .notJSON : .notAnObject, insertID: [])
+            noteRange(start, reader.position(reader.cursor))
+            var rejection = EventRejection(index, head == UInt8(ascii: "{") ? .notJSON : .notAnObject, insertID: [])
+            if case .fixed(let project, mayMerge: _) = projects { rejection.project = project.project }
+            reject(rejection)
             result.recordCount += 1
             return
         }
+        noteRange(start, start + reader.recordBytes)
         result.recordCount += 1
         do throws(RecordRejection) {
             let verdict =
@@ -254,6 +261,7 @@ struct BodyWalk {
             case .stored: return
             case .updated(let update):
                 batch.profileUpdates.append(update)
+                batch.profileUpdates[batch.profileUpdates.count - 1].recordIndex = UInt32(truncatingIfNeeded: index)
                 return
             case .dropped(let project): result.noteDropped(project)
             case .unknownToken:
@@ -264,13 +272,40 @@ struct BodyWalk {
                         : EventRejection(index, .tokenUnknown, insertID: reader.sentInsertID()))
             }
         } catch {
-            reject(index, error, insertID: areUpdates ? [] : reader.sentInsertID())
+            var rejection = EventRejection(index, error, insertID: areUpdates ? [] : reader.sentInsertID())
+            rejection.project = reader.namedProject(areUpdates ? reader.update.token : reader.value(.token), projects)
+            reject(rejection)
         }
         reader.used = usedBefore
     }
 
-    private mutating func reject(_ index: Int, _ rejection: RecordRejection, insertID: [UInt8]) {
-        result.rejections.append(EventRejection(index, rejection, insertID: insertID))
+    /// Notes a rejection of the record whose range was noted last, with the beginning of the record.
+    private mutating func reject(_ rejection: EventRejection) {
+        var rejection = rejection
+        if let range = scratch.recordRanges.last {
+            let record = text[Int(range.lowerBound)..<Int(range.upperBound)]
+            rejection.recordBytes = record.count
+            rejection.record = Array(record.prefix(EventRejection.excerptBytes))
+        }
+        result.rejections.append(rejection)
+    }
+
+    /// Notes where the next record stands, without the white space behind it.
+    private func noteRange(_ start: Int, _ end: Int) {
+        var end = end
+        while end > start, isJSONSpace(text[end - 1]) { end -= 1 }
+        scratch.recordRanges.append(UInt32(start)..<UInt32(end))
+    }
+
+    /// Hashes the records, where one of them is invalid, or may be made so by what the server does with unknown tokens.
+    private mutating func hashRecords() {
+        guard let key = checks.hashKey, !result.rejections.isEmpty || !result.unknownTokenRejections.isEmpty else {
+            return
+        }
+        result.recordHashes = scratch.recordRanges.map { range in
+            let record = text[Int(range.lowerBound)..<Int(range.upperBound)]
+            return key.hash(of: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: record)), sentTo: checks.endpoint)
+        }
     }
 
     private mutating func noteUnknownToken(_ value: ValueReference) {

@@ -48,6 +48,8 @@ final class DecodeScratch: @unchecked Sendable {
 
     /// The deepest nesting that is read anywhere in a record; deeper is one bad record (P 6.1).
     static let depthLimit = 64
+    /// How many places of records are kept room for.
+    static let keptRangeCount = 16_384
     /// How many ids of one record are held beside one another, with the one that has a prefix, and the last token.
     static let idSlots = 7
     /// The slot of an id that was given a prefix.
@@ -65,6 +67,8 @@ final class DecodeScratch: @unchecked Sendable {
     let familiarKeys: UnsafeMutablePointer<FamiliarKey>
     let values: UnsafeMutablePointer<ValueReference>
     let ids: UnsafeMutablePointer<UInt8>
+    /// Where the records of the body stand in its text.
+    var recordRanges: [Range<UInt32>] = []
 
     init() {
         outputCapacity = 16 * 1024
@@ -111,6 +115,7 @@ final class DecodeScratch: @unchecked Sendable {
     /// Gives back what a large body needed and a usual one does not.
     func trim(toBodyOf byteCount: Int) {
         index.trim(toTextOf: byteCount)
+        if recordRanges.capacity > Self.keptRangeCount { recordRanges = [] }
         guard outputCapacity > 2 * byteCount else { return }
         output.deallocate()
         outputCapacity = 16 * 1024

@@ -24,6 +24,7 @@ package struct EventDecoder: Sendable {
     ///   - timeRequired: Whether a record without a usable time is refused even where it would be given another one.
     ///   - missingTimeMilliseconds: The time of a record that has no usable one, where that is accepted; nil for
     ///     `nowMilliseconds`, which bounds the times that were sent in either case.
+    ///   - hashKey: The key for the hashes of the records of a request that has invalid ones; nil for no hashes.
     /// - Returns: What became of the records.
     package func decode(
         _ payload: Payload,
@@ -33,7 +34,8 @@ package struct EventDecoder: Sendable {
         nowMilliseconds: Int64,
         limits: WireLimits = WireLimits(),
         timeRequired: Bool = false,
-        missingTimeMilliseconds: Int64? = nil
+        missingTimeMilliseconds: Int64? = nil,
+        hashKey: RecordHashKey? = nil
     ) -> DecodeResult {
         let scratch = pool.take()
         defer { pool.put(scratch) }
@@ -42,7 +44,7 @@ package struct EventDecoder: Sendable {
             isStrict: strict && batch.origin.endpoint == .import,
             nowMilliseconds: nowMilliseconds,
             missingTimeMilliseconds: missingTimeMilliseconds ?? nowMilliseconds,
-            isTimeRequired: timeRequired)
+            isTimeRequired: timeRequired, hashKey: hashKey)
         return BodyWalk.decode(
             payload, into: &batch, scratch: scratch, checks: checks, projects: projects, limits: limits)
     }

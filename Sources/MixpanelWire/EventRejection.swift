@@ -12,6 +12,17 @@ package struct EventRejection: Error, Hashable, Sendable {
     package var message: String
     /// What a verbose answer of the /track family says (P 4.2).
     package var plainText: String
+    /// What it is counted by.
+    package var reason = RejectionReason.other
+    /// The project that the record names; nil where it names none that is known.
+    package var project: ProjectID?
+    /// The beginning of the record as sent.
+    package var record: [UInt8] = []
+    /// The length of the record as sent, in bytes.
+    package var recordBytes = 0
+
+    /// The most bytes of `record`.
+    package static let excerptBytes = 1000
 
     /// A rejection.
     package init(index: Int, insertID: [UInt8], field: String, message: String, plainText: String) {
@@ -47,6 +58,8 @@ package struct DecodeResult: Sendable {
     /// What those records are rejected with, where a server rejects them.
     var unknownTokenRejections: [EventRejection] = []
     package var failure: Failure?
+    /// A hash of each record, in order; none where no hashes were asked for, or no record may be invalid.
+    package var recordHashes: [RecordHash] = []
     /// The projects of records that are in order and are not stored, each once.
     package private(set) var droppedProjects: [ProjectID] = []
 
@@ -83,6 +96,16 @@ package struct DecodeResult: Sendable {
         rejections = (rejections + unknownTokenRejections).sorted { $0.index < $1.index }
         validCount -= unknownTokenRejections.count
         unknownTokenRejections = []
+    }
+
+    /// What tells that a request comes again of which a batch is to be stored (P 4.1-1b); nil where every record is in
+    /// order, or no hashes were asked for.
+    package func repeatMarks(of batch: EventBatch) -> RepeatMarks? {
+        guard !rejections.isEmpty, recordHashes.count == recordCount else { return nil }
+        return RepeatMarks(
+            invalid: rejections.map { recordHashes[$0.index] },
+            events: batch.events.map { recordHashes[Int($0.recordIndex)] },
+            updates: batch.profileUpdates.map { recordHashes[Int($0.recordIndex)] })
     }
 
     /// Notes the project of a record that is not stored.

@@ -19,12 +19,14 @@ package struct ProfileDecoder: Sendable {
     ///   - batch: Where updates go. Its endpoint says whose profiles they are: `.groups`, or `.engage`.
     ///   - projects: Which project records belong to.
     ///   - limits: The limits of the request and of its records.
+    ///   - hashKey: The key for the hashes of the records of a request that has invalid ones; nil for no hashes.
     /// - Returns: What became of the records.
     package func decode(
         _ payload: Payload,
         into batch: inout EventBatch,
         projects: ProjectSelection,
-        limits: WireLimits = WireLimits()
+        limits: WireLimits = WireLimits(),
+        hashKey: RecordHashKey? = nil
     ) -> DecodeResult {
         precondition(
             batch.origin.endpoint == .engage || batch.origin.endpoint == .groups, "only these doors take updates")
@@ -33,7 +35,8 @@ package struct ProfileDecoder: Sendable {
         // An update's time is when it arrives.
         let checks = RecordChecks(
             endpoint: batch.origin.endpoint, isStrict: false, nowMilliseconds: batch.receivedMilliseconds,
-            missingTimeMilliseconds: batch.receivedMilliseconds, isTimeRequired: false)
+            missingTimeMilliseconds: batch.receivedMilliseconds, isTimeRequired: false,
+            hashKey: hashKey)
         return BodyWalk.decode(
             payload, into: &batch, scratch: scratch, checks: checks, projects: projects, limits: limits)
     }

@@ -10,6 +10,8 @@ struct RecordChecks {
     var missingTimeMilliseconds: Int64
     /// Whether a record without a usable time is refused even where it would be repaired.
     var isTimeRequired: Bool
+    /// The key of the hashes of records; nil where nobody asks for them.
+    var hashKey: RecordHashKey?
 }
 
 /// What becomes of a record that is in order.
@@ -120,6 +122,12 @@ extension RecordReader {
             lastProject = lookUp(UnsafeRawBufferPointer(token.bytes))
             return lastProject
         }
+    }
+
+    /// The project that a record names, whatever else is wrong with it; nil where it names none that is known.
+    mutating func namedProject(_ token: ValueReference, _ projects: ProjectSelection) -> ProjectID? {
+        guard let found = try? project(token, projects, missing: .tokenMissing) else { return nil }
+        return found.project
     }
 
     private static func verb(_ name: IDText) -> Verb? {

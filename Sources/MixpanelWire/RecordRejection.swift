@@ -5,65 +5,87 @@ struct RecordRejection: Error {
     var message: String
     /// What a verbose answer says instead; nil for `message`.
     var plainText: String?
+    var reason = RejectionReason.other
 
-    static let notAnObject = RecordRejection(field: "", message: "record must be a JSON object")
-    static let notJSON = RecordRejection(field: "", message: "record is not valid JSON")
+    static let notAnObject = RecordRejection(
+        field: "", message: "record must be a JSON object", reason: .notAnObject)
+    static let notJSON = RecordRejection(field: "", message: "record is not valid JSON", reason: .notJSON)
     static let eventMissing = RecordRejection(
-        field: "event", message: "'event' must not be missing or blank", plainText: "event, missing")
+        field: "event", message: "'event' must not be missing or blank", plainText: "event, missing",
+        reason: .eventMissing)
     static let propertiesNotAnObject = RecordRejection(
-        field: "properties", message: "'properties' is invalid: must be an object")
-    static let tokenMissing = RecordRejection(field: "properties.token", message: "token, missing or empty")
-    static let tokenUnknown = RecordRejection(field: "properties.token", message: "token, unknown")
-    static let updateTokenUnknown = RecordRejection(field: "$token", message: "$token, unknown")
+        field: "properties", message: "'properties' is invalid: must be an object",
+        reason: .propertiesNotAnObject)
+    static let tokenMissing = RecordRejection(
+        field: "properties.token", message: "token, missing or empty", reason: .tokenMissing)
+    static let tokenUnknown = RecordRejection(
+        field: "properties.token", message: "token, unknown", reason: .tokenUnknown)
+    static let updateTokenUnknown = RecordRejection(
+        field: "$token", message: "$token, unknown", reason: .tokenUnknown)
     static let simplifiedVerb = RecordRejection(
         field: "event",
-        message: "identity events are not allowed when project is using simplified identity management")
+        message: "identity events are not allowed when project is using simplified identity management",
+        reason: .verbNotAllowed)
     static let mergeOnTrack = RecordRejection(
-        field: "event", message: "$merge is only accepted through /import")
+        field: "event", message: "$merge is only accepted through /import", reason: .mergeNotAllowed)
     static let mergeByToken = RecordRejection(
-        field: "event", message: "$merge requires project secret or service account authentication")
+        field: "event", message: "$merge requires project secret or service account authentication",
+        reason: .mergeNotAllowed)
     static let notAPair = RecordRejection(
         field: "properties.$distinct_ids",
-        message: "'properties.$distinct_ids' is invalid: must contain exactly 2 distinct_ids")
+        message: "'properties.$distinct_ids' is invalid: must contain exactly 2 distinct_ids",
+        reason: .idInvalid)
 
     /// An empty record on /import, which clients send to try their credentials (P 4.5-1).
     static let emptyOnImport = RecordRejection(
-        field: "event", message: "'event' must not be missing or blank", plainText: "data, missing or empty")
+        field: "event", message: "'event' must not be missing or blank", plainText: "data, missing or empty",
+        reason: .eventMissing)
 
     static func eventNameTooLong(_ limit: Int) -> RecordRejection {
-        RecordRejection(field: "event", message: "'event' is invalid: must be at most \(limit) bytes")
+        RecordRejection(
+            field: "event", message: "'event' is invalid: must be at most \(limit) bytes", reason: .eventTooLong)
     }
 
-    static let updateTokenMissing = RecordRejection(field: "$token", message: "$token, missing or empty")
+    static let updateTokenMissing = RecordRejection(
+        field: "$token", message: "$token, missing or empty", reason: .tokenMissing)
     static let noOperator = RecordRejection(
         field: "",
-        message: "record has no operator: $set, $set_once, $add, $append, $union, $remove, $unset, $merge or $delete")
+        message: "record has no operator: $set, $set_once, $add, $append, $union, $remove, $unset, $merge or $delete",
+        reason: .updateInvalid)
 
     /// A member of a profile update that breaks a rule.
     static func member(_ path: String, _ rule: String) -> RecordRejection {
-        RecordRejection(field: path, message: "'\(path)' is invalid: \(rule)")
+        RecordRejection(field: path, message: "'\(path)' is invalid: \(rule)", reason: .updateInvalid)
     }
 
     static func recordTooLarge(_ limit: Int) -> RecordRejection {
-        RecordRejection(field: "", message: "record is invalid: must be smaller than \(limit) bytes")
+        RecordRejection(
+            field: "", message: "record is invalid: must be smaller than \(limit) bytes", reason: .tooLarge)
     }
 
     static func tooManyProperties(_ limit: Int) -> RecordRejection {
-        RecordRejection(field: "properties", message: "'properties' is invalid: must have fewer than \(limit) keys")
+        RecordRejection(
+            field: "properties", message: "'properties' is invalid: must have fewer than \(limit) keys",
+            reason: .tooLarge)
     }
 
     static func tooManyElements(_ path: String, _ limit: Int, isObject: Bool) -> RecordRejection {
         let unit = isObject ? "keys" : "elements"
-        return RecordRejection(field: path, message: "\(path) is invalid: must have fewer than \(limit) \(unit)")
+        return RecordRejection(
+            field: path, message: "\(path) is invalid: must have fewer than \(limit) \(unit)", reason: .tooLarge)
     }
 
     static func tooDeep(_ path: String, _ limit: Int) -> RecordRejection {
-        RecordRejection(field: path, message: "\(path) is invalid: must not be nested deeper than \(limit) levels")
+        RecordRejection(
+            field: path, message: "\(path) is invalid: must not be nested deeper than \(limit) levels",
+            reason: .tooLarge)
     }
 
     /// A property that breaks a rule.
     static func property(_ name: StaticString, _ rule: StaticString) -> RecordRejection {
-        RecordRejection(field: "properties.\(name)", message: "'properties.\(name)' is invalid: \(rule)")
+        RecordRejection(
+            field: "properties.\(name)", message: "'properties.\(name)' is invalid: \(rule)",
+            reason: RejectionReason(field: name, rule: rule))
     }
 
     /// An id that holds half a surrogate pair, which no UTF-8 text can.
@@ -71,14 +93,14 @@ struct RecordRejection: Error {
 
     /// A text with a byte that is no UTF-8.
     static func notUTF8(path: String, isQuoted: Bool = false) -> RecordRejection {
-        isQuoted
-            ? member(path, "\(Rule.utf8)")
-            : RecordRejection(field: path, message: "\(path) is invalid: \(Rule.utf8)")
+        RecordRejection(
+            field: path, message: "\(isQuoted ? "'\(path)'" : path) is invalid: \(Rule.utf8)", reason: .notUTF8)
     }
 
     /// The insert id, whose field bears no `properties.` (P 6.2, #8).
     static func insertID(_ rule: String) -> RecordRejection {
-        RecordRejection(field: "$insert_id", message: "'$insert_id' is invalid: \(rule)")
+        RecordRejection(
+            field: "$insert_id", message: "'$insert_id' is invalid: \(rule)", reason: .insertIDInvalid)
     }
 }
 
@@ -101,5 +123,6 @@ extension EventRejection {
         self.init(
             index: index, insertID: insertID, field: fault.field, message: fault.message,
             plainText: fault.plainText ?? fault.message)
+        reason = fault.reason
     }
 }

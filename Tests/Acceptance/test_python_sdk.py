@@ -160,6 +160,36 @@ def test_buffered_consumer(running):
     assert running.cluster("user-1") == {"user-1", "user-2"}
 
 
+def test_a_buffer_that_is_sent_again_counts_once(running):
+    consumer = mixpanel.BufferedConsumer(max_size=30, **urls(running))
+    mp = mixpanel.Mixpanel(running.project.token, consumer=consumer)
+
+    def flush():
+        # `flush` gives up at the first buffer that fails, and keeps that one.
+        for endpoint in ("events", "people", "groups"):
+            with pytest.raises(mixpanel.MixpanelException):
+                consumer._flush_endpoint(endpoint)
+
+    # An event without insert id, as older versions send them, and one without a name.
+    mp.track("user-1", "Clicked", {"number": 0, "$insert_id": None})
+    mp.track("user-1", "")
+    mp.people_increment("user-1", {"count": 1})
+    mp.people_append("user-1", {"tags": "x"})
+    mp.people_increment("user-1", {"count": "many"})
+    mp.group_union("company", "acme", {"offices": ["Ulm"]})
+    mp.group_update({"$group_key": "company", "$group_id": "acme", "$add": {"count": 1}})
+    mp.group_update({"$group_key": "company", "$add": {"count": 1}})
+    for number in range(1, 8):
+        flush()
+        mp.track("user-1", "Clicked", {"number": number, "$insert_id": None})
+        mp.people_increment("user-1", {"count": 1})
+    for _ in range(3):
+        flush()
+    assert sorted(row["properties"]["number"] for row in running.export()) == list(range(8))
+    assert of_ours(profile(running, "user-1")) == {"count": 8, "tags": ["x"]}
+    assert of_ours(group(running, "company", "acme")) == {"offices": ["Ulm"], "count": 1}
+
+
 def test_utils_import_events_and_export(running, account, tmp_path, monkeypatch):
     # The package writes a file into the working directory for each batch that it could not send.
     monkeypatch.chdir(tmp_path)

@@ -96,7 +96,7 @@ private final class ObstructedStore: Store {
             from: store, secretKey: SecretKey(), residency: Residency(regions: [], hosts: []), logger: logger)
         let committer = Committer(
             store: store, directory: directory, clock: ServerClock(), queueLimitBytes: queueLimitBytes,
-            signal: LogSignal(), logger: logger)
+            repeatMemoryLimitBytes: 1 << 20, signal: LogSignal(), logger: logger)
         return Bench(store: store, committer: committer, gate: gate)
     }
 
@@ -161,6 +161,38 @@ private final class ObstructedStore: Store {
             bench.committer.close()
             try await tasks.waitForAll()
         }
+    }
+
+    @Test func `of a request that failed nothing is remembered, and of one beside it everything`() async throws {
+        let bench = try await bench()
+        func marked(_ name: String, _ record: UInt64) -> EventBatch {
+            var batch = batch(name)
+            let hash = RecordHash(high: 0, low: record)
+            batch.repeatMarks = RepeatMarks(invalid: [RecordHash(high: 1, low: 1)], events: [hash], updates: [])
+            return batch
+        }
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await bench.committer.run() }
+            tasks.addTask { _ = await outcome(bench, batch("first")) }
+            await waitForGroups(1, bench)
+            let sent = [marked("a", 1), marked("poison", 2), marked("a", 1)]
+            let later = sent.map { batch in Task { await outcome(bench, batch) } }
+            while bench.committer.waitingCount < 3 { await Task.yield() }
+            for _ in 0..<8 { bench.gate.yield() }
+            for (task, expected) in zip(later, ["stored", "unexpected", "stored"]) {
+                #expect(await task.value == expected)
+            }
+            #expect(await outcome(bench, marked("b", 2)) == "stored", "what failed comes again, and is stored")
+            #expect(await outcome(bench, marked("b", 2)) == "stored")
+            bench.committer.close()
+            try await tasks.waitForAll()
+        }
+        let names = try await bench.store.read { snapshot throws(StoreError) in
+            try snapshot.events(
+                in: Self.project, after: .before(.min + 1), beforeMilliseconds: .max, limit: 9, sizeLimitBytes: 1 << 20
+            ).map { String(decoding: $0.name, as: UTF8.self) }
+        }
+        #expect(names.sorted() == ["a", "b", "first"])
     }
 
     @Test(arguments: [StoreError.Code.full, .inputOutput, .busy])

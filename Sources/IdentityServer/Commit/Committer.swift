@@ -27,12 +27,14 @@ package final class Committer: Service, Sendable {
     private let queueLimitBytes: Int
     private let signal: LogSignal
     private let logger: Logger
+    private let repeats: RepeatedRecords
     private let state = Mutex(State())
 
     package init(
-        store: any Store, directory: ProjectDirectory, clock: ServerClock, queueLimitBytes: Int, signal: LogSignal,
-        logger: Logger
+        store: any Store, directory: ProjectDirectory, clock: ServerClock, queueLimitBytes: Int,
+        repeatMemoryLimitBytes: Int, signal: LogSignal, logger: Logger
     ) {
+        repeats = RepeatedRecords(limitBytes: repeatMemoryLimitBytes)
         self.store = store
         self.directory = directory
         self.clock = clock
@@ -167,10 +169,17 @@ package final class Committer: Service, Sendable {
         }
     }
 
+    /// Commits what is not stored already; only what was committed is remembered (P 4.1-1b).
     private func commit(_ batches: [EventBatch]) async throws(StoreError) -> [CommitResult] {
-        let results = try await store.commit(
-            batches, by: directory.current.rules, nowMilliseconds: clock.nowMilliseconds)
+        let selection = repeats.select(from: batches, nowMilliseconds: clock.nowMilliseconds)
+        var results = try await store.commit(
+            selection.batches, by: directory.current.rules, nowMilliseconds: clock.nowMilliseconds)
+        repeats.remember(selection)
+        for (place, leftOut) in selection.leftOut { results[place].leftOut = leftOut }
         for result in results { signal.advance(to: result.lastSequences) }
         return results
     }
+
+    /// Forgets which records of a project are stored that may come again, or of all.
+    package func forgetRepeats(of project: ProjectID?) { repeats.forget(project) }
 }

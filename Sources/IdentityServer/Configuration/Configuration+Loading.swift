@@ -66,6 +66,8 @@ extension Configuration {
             recordLimit: try reader.number("ingest.recordLimit", in: 1...100_000),
             queueLimitBytes: try reader.number("ingest.queueLimitBytes", in: 1_048_576...17_179_869_184),
             inFlightLimitBytes: try reader.number("ingest.inFlightLimitBytes", in: 1_048_576...17_179_869_184),
+            repeatMemoryLimitBytes: try reader.number(
+                "ingest.repeatMemoryLimitBytes", in: 1_048_576...17_179_869_184),
             outcomeHeader: try reader.boolean("ingest.outcomeHeader"),
             rejectsUnknownTokens: try reader.boolean("ingest.rejectUnknownTokens"),
             rateLimit: try Configuration.rateLimit(reader),

@@ -75,6 +75,8 @@ package struct Configuration: Sendable {
         package var queueLimitBytes: Int
         /// Bytes of request bodies that may be in memory at once; past it the answer is 429.
         package var inFlightLimitBytes: Int
+        /// Memory for what is stored of requests that may come again (P 4.1-1b); past it the oldest is forgotten.
+        package var repeatMemoryLimitBytes: Int
         /// Whether /track answers carry `X-Selfsame-Outcome`.
         package var outcomeHeader: Bool
         /// Whether records with an unknown token are invalid, rather than dropped in silence.

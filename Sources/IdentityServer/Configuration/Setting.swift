@@ -116,6 +116,11 @@ package struct Setting: Sendable {
             allowed: "a number from 1048576 to 17179869184",
             meaning: "Bytes of request bodies in memory at once; past it the answer is 429."),
         Setting(
+            key: "ingest.repeatMemoryLimitBytes", fallback: "67108864",
+            allowed: "a number from 1048576 to 17179869184",
+            meaning: "Memory for what is stored of requests that had invalid records, so that it is not stored again "
+                + "where they come again; past it the oldest is forgotten."),
+        Setting(
             key: "ingest.outcomeHeader", fallback: "false", allowed: "true or false",
             meaning: "Whether answers of /track carry X-Selfsame-Outcome. It tells anyone who has the public token "
                 + "whether two ids are one. The sandbox always sends it."),

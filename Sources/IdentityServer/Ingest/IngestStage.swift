@@ -16,6 +16,8 @@ package struct IngestStage: Sendable {
     /// Whether /track answers tell outcomes; /import always does.
     private let sendsOutcome: Bool
     private let unknownTokens: UnknownTokens
+    /// What hashes of records are made with.
+    private let hashKey = RecordHashKey()
     /// Whether a record with an unknown token is an invalid one (P 4.1-2).
     private let rejectsUnknownTokens: Bool
     /// Nil where no project has a limit.
@@ -72,6 +74,7 @@ package struct IngestStage: Sendable {
             if rejectsUnknownTokens { result.rejectUnknownTokens() }
         }
         if let refusal = foreign(batch, result, host: host) { return Answer.failure(403, refusal) }
+        batch.repeatMarks = result.repeatMarks(of: batch)
         let named = result.droppedProjects + batch.profileUpdates.map(\.project)
         return await commit(
             batch, result, options, naming: named, sendsOutcome: sendsOutcome && endpoint == .track)
@@ -81,6 +84,9 @@ package struct IngestStage: Sendable {
     ///
     /// - Parameter isLast: Whether to do so at once: the server stops.
     func warnOfUnknownTokens(isLast: Bool) { unknownTokens.warn(in: directory, isLast: isLast) }
+
+    /// Forgets what is known of the requests of a project, or of all: the store holds nothing of them any more.
+    @Sendable func forget(_ project: ProjectID?) { committer.forgetRepeats(of: project) }
 
     /// Why a request is refused that has records for another region, those too that are not stored.
     private func foreign(_ batch: EventBatch, _ result: DecodeResult, host: String?) -> String? {
@@ -110,6 +116,8 @@ package struct IngestStage: Sendable {
             origin: EventBatch.Origin(endpoint: .import, principal: access.principal),
             receivedMilliseconds: clock.nowMilliseconds)
         let result = decode(payload, into: &batch, .fixed(access), strict: options.strict)
+        // A strict answer tells which records failed, so that nobody sends the others again.
+        if !options.strict { batch.repeatMarks = result.repeatMarks(of: batch) }
         return await commit(batch, result, options, naming: [access.project.id], sendsOutcome: true)
     }
 
@@ -131,7 +139,7 @@ package struct IngestStage: Sendable {
                 let project = RecordProject(project: access.project.id, system: access.project.rules.system)
                 return decoder.decode(
                     payload, into: &batch, projects: .fixed(project, mayMerge: access.mayMerge), strict: strict,
-                    nowMilliseconds: now, limits: limits)
+                    nowMilliseconds: now, limits: limits, hashKey: hashKey)
             case .byToken:
                 let content = directory.current
                 let projects = unsafe ProjectSelection.byToken { token in
@@ -140,11 +148,12 @@ package struct IngestStage: Sendable {
                 }
                 switch batch.origin.endpoint {
                 case .engage, .groups:
-                    return profileDecoder.decode(payload, into: &batch, projects: projects, limits: limits)
+                    return profileDecoder.decode(
+                        payload, into: &batch, projects: projects, limits: limits, hashKey: hashKey)
                 case .track, .import, .unmerge, .restore, .blocks, .command:
                     return decoder.decode(
                         payload, into: &batch, projects: projects, strict: strict, nowMilliseconds: now,
-                        limits: limits)
+                        limits: limits, hashKey: hashKey)
                 }
             }
         }
@@ -167,7 +176,7 @@ package struct IngestStage: Sendable {
         if result.failure != nil { return response }
         do throws(CommitFailure) {
             let committed = batch.isEmpty ? CommitResult() : try await commit(batch)
-            let projects = Set(committed.lastSequences.keys).union(named)
+            let projects = Set(committed.lastSequences.keys).union(named).union(committed.leftOut.keys)
             if projects.count == 1, let project = projects.first {
                 let sequence: Int64
                 if let known = committed.lastSequences[project] {
@@ -201,7 +210,12 @@ extension IngestStage {
             throw .rateLimited(retryAfterSeconds: seconds)
         }
         do throws(CommitFailure) {
-            return try await committer.commit(batch)
+            let committed = try await committer.commit(batch)
+            // What was stored before is not counted again.
+            if !committed.leftOut.isEmpty {
+                rateLimiter.giveBack(RateLimiter.charges(of: committed.leftOut, in: batch))
+            }
+            return committed
         } catch {
             rateLimiter.giveBack(charges)
             throw error

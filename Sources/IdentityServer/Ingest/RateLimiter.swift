@@ -117,6 +117,11 @@ extension RateLimiter {
         var counts: [ProjectID: Int] = [:]
         for event in batch.events { counts[event.project, default: 0] += 1 }
         for update in batch.profileUpdates { counts[update.project, default: 0] += 1 }
+        return charges(of: counts, in: batch)
+    }
+
+    /// What some of a batch's records are charged, by how many there are of each project.
+    static func charges(of counts: [ProjectID: Int], in batch: EventBatch) -> [ProjectID: Charge] {
         let total = max(1, batch.events.count + batch.profileUpdates.count)
         return counts.mapValues { Charge(events: $0, bytes: batch.bytes.count * $0 / total) }
     }

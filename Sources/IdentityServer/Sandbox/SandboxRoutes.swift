@@ -11,8 +11,13 @@ struct SandboxRoutes: Sendable {
     private let store: any Store
     private let clock: ServerClock
     private let guardian: SandboxGuard
+    /// Forgets what is known of the requests of a project, or of all.
+    private let forget: @Sendable (ProjectID?) -> Void
 
-    init(store: any Store, clock: ServerClock, hostNames: [String]) {
+    init(
+        store: any Store, clock: ServerClock, hostNames: [String], forget: @escaping @Sendable (ProjectID?) -> Void
+    ) {
+        self.forget = forget
         self.store = store
         self.clock = clock
         self.guardian = SandboxGuard(hostNames: hostNames)
@@ -44,6 +49,7 @@ struct SandboxRoutes: Sendable {
         }
         guard let named = inBody.map({ "\($0)" }) ?? inQuery.first else {
             try await store.reset()
+            forget(nil)
             clock.set(milliseconds: nil)
             return Self.done
         }
@@ -51,6 +57,7 @@ struct SandboxRoutes: Sendable {
             throw QueryFault(status: 404, message: "there is no project \(named.prefix(40))")
         }
         try await store.reset(project.id)
+        forget(project.id)
         return Self.done
     }
 
