@@ -39,7 +39,7 @@ import Testing
         // The most that was stored of each record beside each invalid one.
         var model: [Int: [Int: Int]] = [:]
         for round in 0..<3_000 {
-            let invalid = Set(numbers(1...4, below: 12, using: &random))
+            let invalid = Set(numbers(1...3, below: 8, using: &random))
             let records = numbers(1...12, below: 40, using: &random)
             let wanted = counts(records)
             let found = memory.stored(

@@ -39,7 +39,7 @@ struct ProjectRepeats {
     /// The most groups that one invalid record leads to: those noted last.
     ///
     /// Any other is still found by its other invalid records, and where all of them come again.
-    private static let groupsPerRecord = 64
+    private static let groupsPerRecord = 256
     /// The most groups that are looked through for one request.
     private static let groupsPerRequest = 1024
 

@@ -1,6 +1,6 @@
 package import IdentityEngine
 
-/// What is stored of requests that had invalid records, so that it is not stored again where they come again (P 4.1-1b).
+/// What is stored of requests that had invalid records, so that their repeats are not stored (P 4.1-1b).
 ///
 /// It lives in memory and is this process's own: a request that comes again after a restart is stored once more. Where
 /// several processes write one store, it belongs into that store's transactions; everything that it is asked and told
