@@ -71,6 +71,10 @@ package enum LooseUTF8 {
     }
 }
 
+/// Whether a byte of a string is a character that stands for itself.
+@inline(__always)
+private func isPlainASCII(_ byte: UInt8) -> Bool { byte >= 0x20 && byte < 0x80 && byte != UInt8(ascii: "\\") }
+
 extension RecordReader {
     /// Copies a string of a text that is no UTF-8, as `copyEscapedString` does, and notes the first byte that is none.
     mutating func copyLooseString(
@@ -85,6 +89,13 @@ extension RecordReader {
         var source = start
         while source < end {
             let before = source
+            while source < end, isPlainASCII(base[source]) { source += 1 }
+            guard source == before else {
+                let kept = min(source - before, max(textLimit - scalars, 0))
+                copyBytes(before, before + kept)
+                scalars += source - before
+                continue
+            }
             guard base[source] >= 0x20 else { throw .syntax }
             let scalar = try looseScalar(&source, end)
             scalars += 1

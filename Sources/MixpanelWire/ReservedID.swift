@@ -37,6 +37,8 @@ package struct ReservedIDs: Hashable, Sendable {
 
     /// What is added, in lower case.
     private let added: [[UInt8]]
+    /// A bit for each length that a text of `added` has: nearly every id has another.
+    private let lengths: UInt64
 
     /// Reads the setting.
     ///
@@ -48,13 +50,17 @@ package struct ReservedIDs: Hashable, Sendable {
             let length = (start.lastIndex { $0 != 0x20 }).map { start.distance(from: start.startIndex, to: $0) + 1 }
             return length.map { start.prefix($0).map(folded) }
         }
+        lengths = added.reduce(0) { $0 | Self.bit($1.count) }
     }
 
     /// Whether an id is reserved, in any case, not trimmed (P 6.3-1).
     func contains(_ id: UnsafeBufferPointer<UInt8>) -> Bool {
         if ReservedID.contains(id) { return true }
+        guard lengths & Self.bit(id.count) != 0 else { return false }
         return added.contains { word in word.count == id.count && zip(word, id).allSatisfy { $0 == folded($1) } }
     }
+
+    private static func bit(_ length: Int) -> UInt64 { 1 << UInt64(min(length, 63)) }
 
     /// The rule that an id breaks, as the rejection of a record that names it in an identity operation says it; nil for
     /// one that is in order (P 6.3-2, 6.4).
