@@ -143,13 +143,15 @@ package struct Dispatcher: Sendable {
     private static let clientPaths: Set<String> = ["/track", "/engage", "/groups"]
 
     private func withCORS(_ request: WireRequest, _ body: () -> WireResponse) -> WireResponse {
-        let path = Self.normalized(request.path)
         var response = body()
-        if response.failureText != nil, Self.clientPaths.contains(path) {
+        if response.failureText != nil, Self.clientPaths.contains(Self.normalized(request.path)) {
             response = Answer.clientFailure(response, to: request, isOverloadUnavailable: isOverloadUnavailable)
         }
         response.headers.append(contentsOf: CORS(request).headers)
-        return OwnPaths.contains(path) ? response.endingItsLine() : response
+        guard response.contentType == Answer.json, OwnPaths.contains(Self.normalized(request.path)) else {
+            return response
+        }
+        return response.endingItsLine()
     }
 
     private func reply(_ request: WireRequest, _ path: String) async -> Reply {

@@ -69,7 +69,8 @@ package enum Answer {
         return first.index == 0 ? first.plainText : "\(first.index): \(first.plainText)"
     }
 
-    static let json = "application/json"
+    /// The content type of JSON answers.
+    package static let json = "application/json"
 
     private static func verboseBody(_ error: String?) -> [UInt8] {
         var body: [UInt8] = []

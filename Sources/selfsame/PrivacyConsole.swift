@@ -16,10 +16,12 @@ struct PrivacyConsole {
     let directory: OpenedDirectory
     let project: ProjectRecord
     let files: RetrievalFiles
+    private let target: QueryTarget
     private let settings: Configuration.Privacy
     private let queue: PrivacyQueue
 
     init(_ target: QueryTarget) async throws {
+        self.target = target
         directory = try target.store.open()
         settings = try target.store.configuration().privacy
         project = try await directory.project(target.project.project)
@@ -60,17 +62,23 @@ struct PrivacyConsole {
     /// - Returns: the task as it ended.
     func finish(_ task: PrivacyTask) async throws -> PrivacyTask {
         var isTold = false
+        var isTried = false
         while true {
             let current = try await self.task(task.trackingID, task.kind)
             if !PrivacyTask.State.open.contains(current.state) { return current }
-            if try await workWhereNobodyElseDoes() { continue }
-            if !isTold { Console.note("The running server does it; ending this command does not end that.") }
-            isTold = true
-            try await Task.sleep(for: Self.interval)
+            if isTried || isTold { try await Task.sleep(for: Self.interval) }
+            if try await workWhereNobodyElseDoes() {
+                isTried = true
+            } else if !isTold {
+                Console.note("The running server does it; ending this command does not end that.")
+                isTold = true
+            }
         }
     }
 
-    /// - Returns: false where another process has the directory.
+    /// Works off what is due, with the lock of the directory and a store that is opened under it.
+    ///
+    /// - Returns: false where another process has the lock.
     private func workWhereNobodyElseDoes() async throws -> Bool {
         let lock: DataDirectoryLock
         do throws(StoreError) {
@@ -80,14 +88,16 @@ struct PrivacyConsole {
             return false
         }
         defer { lock.release() }
+        let own = try target.store.open()
         let logger = Logger(label: "selfsame") { StreamLogHandler.standardError(label: $0) }
         let projects = try await ProjectDirectory.load(
-            from: directory.store, secretKey: try directory.directory.secretKey(),
+            from: own.store, secretKey: try own.directory.secretKey(),
             residency: Residency(regions: [], hosts: []), logger: logger)
         let worker = PrivacyWorker(
-            store: directory.store, directory: projects, clock: ServerClock(), files: files, settings: settings,
+            store: own.store, directory: projects, clock: ServerClock(), files: files, settings: settings,
             logger: logger)
         _ = try await worker.workOffOnce()
+        try await own.store.close()
         return true
     }
 

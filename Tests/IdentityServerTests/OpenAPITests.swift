@@ -65,6 +65,8 @@ import Testing
             (try Self.document()["components"] as? [String: Any])?["parameters"] as? [String: [String: Any]])
         let methods: [String: WireMethod] = ["get": .get, "post": .post, "put": .put, "delete": .delete]
         let described = try Self.paths()
+        let ours = described.keys.filter { $0.contains(#/^\/(identity|health|sandbox|openapi)/#) }
+        #expect(ours.sorted() == OwnPaths.all)
         for path in OwnPaths.all {
             for (name, operation) in try #require(described[path], "\(path)") {
                 let method = try #require(methods[name])
