@@ -30,7 +30,7 @@ if python3 -c 'import venv, ensurepip' 2>/dev/null; then
     missing=("${missing[@]/python3/}")
 fi
 # A Node that did not come from Debian serves as well, where it is new enough.
-if command -v node >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18)'; then
+if command -v node >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)'; then
     missing=("${missing[@]/nodejs/}")
 fi
 missing=($(printf '%s\n' "${missing[@]:-}" | sed '/^$/d'))
