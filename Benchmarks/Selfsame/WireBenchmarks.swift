@@ -35,6 +35,7 @@ struct WireBenchmarks {
         if name == nil || name == "wire.foundation.json" { try parseWithFoundation(array) }
         let batches = [
             "wire.import.json", "wire.track.json", "wire.import.gzip", "wire.import.ndjson", "wire.track.form",
+            "wire.track.units",
         ]
         for each in batches where name == nil || name == each {
             try decode(try batch(each, array), iterations: isQuick ? 20 : 60, unit: "MB/s")
@@ -57,11 +58,21 @@ struct WireBenchmarks {
             request = .post("/import", "application/x-ndjson", lines)
         case "wire.track.json": request = .post("/track", Self.jsonType, array)
         case "wire.track.form": request = .post("/track", Self.formType, Self.form(array))
+        case "wire.track.units": request = .post("/track", Self.jsonType, Self.withOneEmoji)
         default: request = .post("/import", Self.jsonType, array)
         }
         return Case(
             name: name, request: request, jsonBytes: array.count, events: Self.eventCount,
             isStrict: request.path == "/import")
+    }
+
+    /// As many events, one of which has an emoji as mixpanel-js spells it: no UTF-8, which the whole body pays for.
+    private static var withOneEmoji: [UInt8] {
+        var body = SampleEvents.json(count: eventCount - 1).dropLast()
+        body += #",{"event":"Tree","properties":{"token":"\#(SampleEvents.token)","distinct_id":"u","t":""#.utf8
+        body += [0xED, 0xA0, 0xBC, 0xED, 0xBC, 0xB3]
+        body += #""}}]"#.utf8
+        return Array(body)
     }
 
     /// One `$identify` as an SDK sends it.
