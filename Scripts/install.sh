@@ -6,7 +6,7 @@ set -euo pipefail
 common=(g++ make libsimdjson-dev libsqlite3-dev libssl-dev zlib1g-dev)
 case "${1:-run}" in
 run) wanted=("${common[@]}" curl) ;;
-test) wanted=("${common[@]}" curl python3 python3-venv strace chromium nodejs) ;;
+test) wanted=("${common[@]}" curl python3 python3-venv strace chromium nodejs nginx-light) ;;
 bench) wanted=("${common[@]}" curl python3 wrk) ;;
 *) echo "usage: Scripts/install.sh run|test|bench" >&2; exit 2 ;;
 esac

@@ -48,7 +48,7 @@ package struct Dispatcher: Sendable {
         self.changeFeed = changeFeed
         self.privacy = PrivacyRoutes(
             store: store, directory: directory, clock: clock, worker: privacyWorker,
-            taskLimit: configuration.privacy.taskLimit, isEncrypted: configuration.server.tls != nil)
+            taskLimit: configuration.privacy.taskLimit)
         self.sandbox =
             configuration.sandbox.isEnabled
             ? SandboxRoutes(

@@ -4,7 +4,6 @@ import HummingbirdCore
 import IdentityStore
 package import Logging
 import MixpanelWire
-import NIOCore
 
 /// The thin layer between Hummingbird and the dispatcher: collects a body within its limits, and writes what is
 /// answered.
@@ -12,17 +11,23 @@ package struct HTTPAdapter: HTTPResponder {
     package typealias Context = RequestOrigin
 
     private let dispatcher: Dispatcher
-    private let budget: BodyBudget
+    let budget: BodyBudget
     private let bodySizeLimitBytes: Int
     private let bodyTimeoutSeconds: Int
     private let trustedProxies: TrustedProxies
-    private let logger: Logger
+    private let address: RequestAddress
+    /// How long a client may take nothing of an answer that is written while it is read from the store.
+    let streamWriteTimeout: Duration
+    let date = HTTPDate()
+    let logger: Logger
 
     package init(
         dispatcher: Dispatcher, budget: BodyBudget, bodySizeLimitBytes: Int, bodyTimeoutSeconds: Int,
-        trustedProxies: TrustedProxies, logger: Logger
+        streamWriteTimeout: Duration, trustedProxies: TrustedProxies, address: RequestAddress, logger: Logger
     ) {
         self.trustedProxies = trustedProxies
+        self.address = address
+        self.streamWriteTimeout = streamWriteTimeout
         self.dispatcher = dispatcher
         self.budget = budget
         self.bodySizeLimitBytes = bodySizeLimitBytes
@@ -31,7 +36,7 @@ package struct HTTPAdapter: HTTPResponder {
     }
 
     package func respond(to request: Request, context: Context) async throws -> Response {
-        var response = try await answer(request, context.channel)
+        var response = try await answer(request, context)
         // A stream of HTTP/2 has no connection of its own to close, and may not bear the header.
         if context.isStream { response.headers[.connection] = nil }
         if logger.logLevel <= .debug { log(request.head, response, context) }
@@ -52,8 +57,12 @@ package struct HTTPAdapter: HTTPResponder {
             ])
     }
 
-    private func answer(_ request: Request, _ channel: any Channel) async throws -> Response {
+    private func answer(_ request: Request, _ origin: RequestOrigin) async throws -> Response {
         var wire = Self.wireRequest(request.head)
+        if let fault = address.fault(in: request.head, isStream: origin.isStream) {
+            return response(to: wire, Answer.failure(fault.status, fault.message))
+        }
+        wire.baseURL = address.base(of: request.head, from: origin.peer)
         var share = budget.share()
         let bodyUse = dispatcher.bodyUse(wire.path, wire.method)
         if bodyUse != .ignored {
@@ -70,7 +79,7 @@ package struct HTTPAdapter: HTTPResponder {
         }
         switch await dispatcher.answer(wire) {
         case .whole(let answer): return response(to: wire, answer)
-        case .stream(let stream): return streamed(stream, isHead: wire.method == .head, channel)
+        case .stream(let stream): return streamed(stream, isHead: wire.method == .head, origin.channel)
         }
     }
 
@@ -135,75 +144,9 @@ package struct HTTPAdapter: HTTPResponder {
         default: .other
         }
     }
-
-    private func response(to request: WireRequest, _ answer: WireResponse) -> Response {
-        var fields = Self.fields(answer.contentType, answer.headers)
-        let status = HTTPResponse.Status(code: answer.status)
-        if request.method == .head {
-            fields[.contentLength] = String(answer.body.count)
-            return Response(status: status, headers: fields)
-        }
-        return Response(status: status, headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
-    }
-
-    private func streamed(_ stream: StreamedReply, isHead: Bool, _ channel: any Channel) -> Response {
-        let fields = Self.fields(stream.contentType, stream.headers)
-        if isHead { return Response(status: .ok, headers: fields) }
-        let logger = logger
-        if let whenGone = stream.whenGone { channel.closeFuture.whenComplete { _ in whenGone() } }
-        return Response(
-            status: .ok, headers: fields,
-            body: ResponseBody { writer in
-                do {
-                    for try await piece in stream.pieces {
-                        let cut = stream.writeTimeout.map { channel.closing(after: $0) }
-                        defer { cut?.cancel() }
-                        try await writer.write(ByteBuffer(bytes: piece))
-                    }
-                } catch {
-                    // The status has gone out; a broken body is how the client learns of it. Who follows may leave at
-                    // any time.
-                    let level: Logger.Level = stream.writeTimeout == nil || error is StoreError ? .error : .debug
-                    logger.log(level: level, "an answer broke off", metadata: ["error": "\(error)"])
-                    throw error
-                }
-                try await writer.finish(nil)
-                withExtendedLifetime(stream.place) {}
-            })
-    }
-
-    private static func fields(_ contentType: String?, _ headers: [(name: String, value: String)]) -> HTTPFields {
-        var fields = HTTPFields()
-        if let contentType { fields[.contentType] = contentType }
-        for (name, value) in headers {
-            if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
-        }
-        return fields
-    }
-
-    /// A connection whose request was not read to its end cannot carry another.
-    private static func closing(_ response: Response) -> Response {
-        var response = response
-        response.headers[.connection] = "close"
-        return response
-    }
 }
 
 extension HTTPField.Name {
     /// Where an event source says which event it saw last.
     fileprivate static var lastEventID: HTTPField.Name? { HTTPField.Name("Last-Event-ID") }
-}
-
-extension Channel {
-    /// Closes the connection after a while, unless that is cancelled: a write that waits for room ends then.
-    fileprivate func closing(after time: Duration) -> Scheduled<Void> {
-        eventLoop.scheduleTask(in: TimeAmount(time)) {
-            self.close(promise: nil)
-            // A stream of HTTP/2 cannot end while its connection takes nothing: then that is closed. What a connection
-            // belongs to, and a stream's connection does, is the socket that listens.
-            guard let connection = self.parent, connection.parent != nil else { return }
-            let last = self.eventLoop.scheduleTask(in: .seconds(1)) { connection.close(promise: nil) }
-            self.closeFuture.whenComplete { _ in last.cancel() }
-        }
-    }
 }

@@ -14,8 +14,6 @@ package struct StreamedReply: Sendable {
     package let pieces: any AsyncSequence<[UInt8], any Error> & Sendable
     /// Keeps the stream's place among those that are written at once.
     package var place: StreamPlaces.Place?
-    /// How long the client may take nothing of what is written before it is cut off; nil for as long as it likes.
-    package var writeTimeout: Duration?
     /// Called when the client is gone, perhaps after the end.
     package var whenGone: (@Sendable () -> Void)?
 }

@@ -1,12 +1,12 @@
 import Foundation
 package import Hummingbird
 import HummingbirdCore
-import HummingbirdHTTP2
 import IdentityEngine
 package import IdentityStore
 package import Logging
 import MixpanelWire
 import NIOCore
+import NIOPosix
 import ServiceLifecycle
 import UnixSignals
 
@@ -27,6 +27,8 @@ package struct Server: Sendable {
     /// The certificate; nil where connections are not encrypted.
     private let tls: TLSIdentity?
     private let lock: DataDirectoryLock?
+    /// Where it listens, if somebody opened that for it.
+    private let sockets: InheritedSockets
     private let logger: Logger
 
     /// The project with the lowest number, for the greeting.
@@ -42,14 +44,22 @@ package struct Server: Sendable {
     ///
     /// - Parameters:
     ///   - configuration: what was asked for.
+    ///   - sockets: what it listens on where that is open already; it then waits for the process before it to let go of
+    ///     the data directory.
     ///   - logger: where the server logs to.
     /// - Throws: `ConfigurationError` or `StoreError`, whose text says what to do.
-    package init(configuration: Configuration, logger: Logger) async throws {
+    package init(
+        configuration: Configuration, sockets: InheritedSockets = .none, logger: Logger
+    ) async throws {
         self.configuration = configuration
+        self.sockets = sockets
         self.logger = logger
         let clock = ServerClock()
         tls = try configuration.server.tls.map { try TLSIdentity($0) }
-        let opened = try OpenedStore(configuration, logger)
+        let opened = try await OpenedStore(
+            configuration,
+            lockTimeout: .seconds(sockets.descriptors.isEmpty ? 0 : configuration.server.takeoverTimeoutSeconds), logger
+        )
         store = opened.store
         lock = opened.lock
         let setup = ProjectSetup(store: store, secretKey: opened.secretKey, nowMilliseconds: clock.nowMilliseconds)
@@ -91,21 +101,23 @@ package struct Server: Sendable {
                 freeShareLimit: configuration.server.connectionLimit),
             bodySizeLimitBytes: configuration.ingest.bodySizeLimitBytes,
             bodyTimeoutSeconds: configuration.server.bodyTimeoutSeconds,
-            trustedProxies: configuration.server.trustedProxies, logger: logger)
+            streamWriteTimeout: .seconds(configuration.query.writeTimeoutSeconds),
+            trustedProxies: configuration.server.trustedProxies,
+            address: RequestAddress(
+                publicURL: configuration.server.publicURL, isEncrypted: configuration.server.tls != nil,
+                trustedProxies: configuration.server.trustedProxies,
+                headSizeLimitBytes: configuration.server.headSizeLimitBytes),
+            logger: logger)
     }
 
-    /// Serves until SIGTERM or SIGINT: then accepts nothing more, commits and answers what has come, and closes the
-    /// store.
+    /// Serves until SIGTERM or SIGINT: then accepts nothing more, commits and answers what has come, closes the store,
+    /// and lets go of the data directory.
     ///
     /// - Parameter onListening: called once with the port, when requests are answered.
     /// - Throws: what stopped the server: an address in use, or a store that cannot be closed.
     package func run(onListening: @escaping @Sendable (Int) async -> Void) async throws {
         var configuration = ServiceGroupConfiguration(
-            services: [
-                .init(
-                    service: application(onListening: onListening),
-                    successTerminationBehavior: .gracefullyShutdownGroup)
-            ],
+            services: services + [try listener(onListening)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
         configuration.maximumGracefulShutdownDuration = .seconds(self.configuration.server.shutdownTimeoutSeconds)
         do {
@@ -113,10 +125,16 @@ package struct Server: Sendable {
         } catch is CancellationError {
             logger.notice("requests that did not end within server.shutdownTimeoutSeconds were cut off")
         } catch {
-            try await store.close()
+            try await close()
             throw Self.explained(error, self.configuration.server)
         }
+        try await close()
+    }
+
+    private func close() async throws {
         try await store.close()
+        // A process that waits for it can go on now, rather than when this one is gone.
+        lock?.release()
     }
 
     /// What to do about an address that cannot be listened on; any other error as it is.
@@ -132,41 +150,63 @@ package struct Server: Sendable {
     }
 
     /// The application on its own, for tests that drive it without a socket.
-    package func application(
-        onListening: @escaping @Sendable (Int) async -> Void
-    ) -> Application<HTTPAdapter> {
-        Application(
-            responder: adapter,
-            server: transport,
-            configuration: ApplicationConfiguration(
-                address: .hostname(configuration.server.host, port: configuration.server.port),
-                serverName: "selfsame", backlog: 1024,
-                availableConnectionsDelegate: MaximumAvailableConnections(configuration.server.connectionLimit)),
-            services: [committer, privacyWorker, Upkeep(directory: directory, ingest: ingest, feed: changeFeed)]
-                + (tls.map { [TLSReload(identity: $0, logger: logger)] } ?? []),
-            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
-            logger: quietLogger)
+    package func application() -> Application<HTTPAdapter> {
+        Application(responder: adapter, services: services, logger: quietLogger)
     }
 
-    /// How connections are read, with the limits of the configuration.
-    private var transport: HTTPServerBuilder {
+    /// What runs beside the connections.
+    private var services: [any Service] {
+        [
+            committer, privacyWorker, Upkeep(directory: directory, ingest: ingest, feed: changeFeed),
+            Hangup(identity: tls, logger: logger),
+        ]
+    }
+
+    /// What reads requests and writes answers, with the limits of the configuration.
+    private func listener(
+        _ onListening: @escaping @Sendable (Int) async -> Void
+    ) throws(ConfigurationError) -> any Service {
         let settings = configuration.server
-        let bodySizeLimitBytes = configuration.ingest.bodySizeLimitBytes
-        let tls = tls
-        return HTTPServerBuilder { responder in
-            let requests = HTTP1Channel.Configuration(idleTimeout: .seconds(Int64(settings.idleTimeoutSeconds)))
-            let http1 = RuledHTTP1Channel(
-                HTTP1Channel(responder: responder, configuration: requests),
-                bodySizeLimitBytes: bodySizeLimitBytes, lingering: .seconds(Int64(settings.bodyTimeoutSeconds)))
-            guard let tls else { return http1 }
-            let http2 = HTTP2Channel(
-                responder: responder,
-                configuration: HTTP2ChannelConfiguration(
-                    idleTimeout: .seconds(settings.idleTimeoutSeconds),
-                    gracefulCloseTimeout: .seconds(settings.idleTimeoutSeconds), streamConfiguration: requests))
-            return TLSChannel(
-                identity: tls, http1: http1, http2: http2, idleTimeout: .seconds(Int64(settings.idleTimeoutSeconds)))
+        let limit = OpenFiles.raiseLimit()
+        // Their threads have files of their own, which are there before the first connection.
+        _ = MultiThreadedEventLoopGroup.singleton.makeIterator()
+        let connectionLimit = try OpenFiles.connectionLimit(
+            wanted: settings.connectionLimit, limit: limit, open: OpenFiles.openCount())
+        if connectionLimit < settings.connectionLimit {
+            logger.warning(
+                "fewer connections can be open at once than server.connectionLimit says, because of the limit of files",
+                metadata: ["connections": "\(connectionLimit)", "limit.files": "\(limit)"])
         }
+        let connections = OpenConnections(limit: connectionLimit)
+        let idling = TimeAmount.seconds(Int64(settings.idleTimeoutSeconds))
+        let draining = TimeAmount.seconds(Int64(settings.drainSeconds))
+        let writing = TimeAmount.seconds(Int64(settings.writeTimeoutSeconds))
+        let responder: HTTPChannelHandler.Responder = { [adapter] request, writer, channel in
+            try await adapter.serve(request, writer, channel)
+        }
+        let http1 = HTTP1Connections(
+            responder: responder,
+            limits: HTTP1Rules.Limits(
+                bodySizeBytes: configuration.ingest.bodySizeLimitBytes, headSizeBytes: settings.headSizeLimitBytes,
+                lingering: .seconds(Int64(settings.bodyTimeoutSeconds)), draining: draining),
+            idling: idling, connections: connections, budget: adapter.budget)
+        func listener(_ channel: some ServerChildChannel) -> any Service {
+            Listener(
+                place: sockets.descriptors.isEmpty
+                    ? .address(host: settings.host, port: settings.port) : .inherited(sockets.descriptors),
+                childChannel: channel, connections: connections, writing: writing, onListening: onListening,
+                logger: logger)
+        }
+        guard let tls else { return listener(http1) }
+        let http2 = HTTP2Connections(
+            responder: responder,
+            limits: HTTP2Connections.Limits(
+                headSizeBytes: 4 * settings.headSizeLimitBytes, idling: idling, writing: writing),
+            connections: connections)
+        return listener(
+            TLSChannel(
+                identity: tls, http1: http1, http2: http2, idling: idling, draining: draining,
+                connections: connections))
     }
 
     /// What the libraries below log: how they start and stop is not news.
@@ -212,47 +252,24 @@ package struct Server: Sendable {
     }
 }
 
-/// The store that a configuration names, opened, with the key of its secrets.
-private struct OpenedStore {
-    let store: any Store
-    let secretKey: SecretKey
-    let directory: DataDirectory?
-    let lock: DataDirectoryLock?
-
-    init(_ configuration: Configuration, _ logger: Logger) throws {
-        guard let path = configuration.store.directory else {
-            store = MemoryStore(sizeLimitBytes: configuration.store.memoryLimitBytes)
-            secretKey = SecretKey()
-            directory = nil
-            lock = nil
-            return
-        }
-        let folder = try DataDirectory(path: path)
-        if configuration.sandbox.isEnabled { try folder.markAsSandbox() } else { try folder.refuseSandboxMark() }
-        lock = try DataDirectoryLock(directory: path)
-        directory = folder
-        secretKey = try folder.secretKey()
-        if !configuration.store.isDurable {
-            logger.warning("store.synchronous is normal: a loss of power may take back acknowledged events")
-        }
-        var options = SQLiteOptions()
-        options.synchronous = configuration.store.isDurable ? .full : .normal
-        store = try SQLiteStore(path: folder.storePath, options: options)
-    }
-}
-
 /// Reads the list of projects anew every second, so that what the command changes counts on a running server, lets
-/// followers look for what it committed, and warns of unknown tokens when that is due.
+/// followers look for what it committed, warns of unknown tokens when that is due, and gives memory back.
 private struct Upkeep: Service {
+    /// How often memory is given back, in seconds: that takes a few milliseconds.
+    private static let memorySeconds = 10
+
     let directory: ProjectDirectory
     let ingest: IngestStage
     let feed: ChangeFeed
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            var seconds = 0
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(1))
                 if Task.isCancelled { break }
+                seconds += 1
+                if seconds.isMultiple(of: Self.memorySeconds) { FreeMemory.giveBack() }
                 await directory.reload()
                 ingest.warnOfUnknownTokens(isLast: false)
                 feed.tick()

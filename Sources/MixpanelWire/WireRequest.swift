@@ -27,6 +27,8 @@ package struct WireRequest: Sendable {
     /// `Access-Control-Request-Headers`.
     package var requestedHeaders: String?
     package var host: String?
+    /// What links to this server begin with, for whoever sent the request: `https://example.com`.
+    package var baseURL = ""
     /// `Last-Event-ID`.
     package var lastEventID: String?
     /// The body as sent: not inflated, not decoded.

@@ -23,7 +23,8 @@ struct Serve: AsyncParsableCommand {
             when the server has ended.
 
             SIGTERM or SIGINT shuts the server down: it accepts nothing more, commits and answers what has come, \
-            closes the store, and ends with status 0. SIGHUP has the TLS certificate read again.
+            closes the store, and ends with status 0. SIGHUP has the TLS certificate read again. Sockets that are \
+            passed as systemd does (LISTEN_FDS) are listened on in place of --host and --port, and stay open.
 
             EXAMPLES
               selfsame serve
@@ -88,11 +89,15 @@ struct Serve: AsyncParsableCommand {
     var settings: [String] = []
 
     func run() async throws {
+        // Until the server takes it: the signal means that a certificate was renewed, and never that this should end.
+        signal(SIGHUP, SIG_IGN)
+        OpenFiles.raiseLimit()
         var logger = Logger(label: "selfsame") { StreamLogHandler.standardError(label: $0) }
-        let configuration = try Configuration.load(
-            flags: try flags(), environment: ProcessInfo.processInfo.environment, filePath: config)
+        let environment = ProcessInfo.processInfo.environment
+        let configuration = try Configuration.load(flags: try flags(), environment: environment, filePath: config)
         logger.logLevel = configuration.logLevel
-        let server = try await Server(configuration: configuration, logger: logger)
+        let sockets = try InheritedSockets(environment: environment, processID: getpid())
+        let server = try await Server(configuration: configuration, sockets: sockets, logger: logger)
         let greeting = Greeting(server: server)
         let files = try StartFiles(configuration.server)
         defer { files.remove() }

@@ -7,6 +7,7 @@
 """
 
 import base64
+import fcntl
 import gzip
 import http.client
 import json
@@ -32,6 +33,13 @@ CONFORMANCE = ROOT / "Tests" / "Conformance"
 FIXTURE = CONFORMANCE / "fixture.yaml"
 BINARY = Path(os.environ.get("SELFSAME_BINARY", ROOT / ".build/debug/selfsame")).resolve()
 READY = re.compile(r"Selfsame listens on https?://127\.0\.0\.1:(\d+)$")
+
+# Moves the descriptors that it is given to 3 and up, and runs a command with them.
+INHERITING = """
+next=3
+for descriptor in $0; do eval "exec $next<&$descriptor $descriptor<&-"; next=$((next + 1)); done
+LISTEN_FDS=$((next - 3)) LISTEN_PID=$$ exec "$@"
+"""
 
 # The server refuses variables that look like its settings and are none, so ours must not reach it.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SELFSAME_")}
@@ -158,22 +166,28 @@ class Server:
     """One process of `selfsame serve`."""
 
     def __init__(self, *arguments, data=None, project=None, env=None, prepare=None, wrapper=(), tls=None,
-                 binary=BINARY):
+                 binary=BINARY, sockets=()):
         """Starts the server and waits until it listens.
 
         `data` is the data directory, `project` the project to speak for (the directory's first, where there is one),
         `prepare` runs in the child before the server does, `wrapper` is a command that runs the server, `tls` is the
-        `SSLContext` to speak to it with, and `binary` the server to run.
+        `SSLContext` to speak to it with, `binary` the server to run, and `sockets` are passed to it as systemd passes
+        those of a socket unit.
         """
         self.tls = tls
         self.data = Path(data) if data else None
         self.errors = tempfile.TemporaryFile()
         self.lines = []
         options = ["--data", str(data)] if data else []
+        descriptors = [fcntl.fcntl(socket, fcntl.F_DUPFD_CLOEXEC, 100) for socket in sockets]
+        if descriptors:
+            wrapper = [*wrapper, "bash", "-c", INHERITING, " ".join(map(str, descriptors))]
         self.process = subprocess.Popen(
             [*wrapper, str(binary), "serve", "--port", "0", *options, *map(str, arguments)],
             env={**ENVIRONMENT, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
-            preexec_fn=prepare, text=True)
+            preexec_fn=prepare, pass_fds=descriptors, text=True)
+        for descriptor in descriptors:
+            os.close(descriptor)
         self.port = None
         listening = threading.Event()
         self._reader = threading.Thread(target=self._read_output, args=[listening], daemon=True)

@@ -23,7 +23,7 @@ import Testing
             filePath: fixture.path)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let application = try await IdentityServer.Server(configuration: configuration, logger: logger)
-            .application { _ in }
+            .application()
         try await application.test(.router) { client in try await body(client) }
     }
 

@@ -120,6 +120,6 @@ import Testing
         let configuration = try IdentityServer.Configuration.load(
             flags: ["sandbox.enabled": "true"], environment: [:], filePath: fixture.path)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        return try await IdentityServer.Server(configuration: configuration, logger: logger).application { _ in }
+        return try await IdentityServer.Server(configuration: configuration, logger: logger).application()
     }
 }

@@ -22,7 +22,7 @@ private struct Sandbox {
             flags: settings.merging(["sandbox.enabled": "true"]) { given, _ in given }, environment: [:],
             filePath: fixture.path)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        application = try await IdentityServer.Server(configuration: configuration, logger: logger).application { _ in }
+        application = try await IdentityServer.Server(configuration: configuration, logger: logger).application()
     }
 
     func run(_ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void) async throws {

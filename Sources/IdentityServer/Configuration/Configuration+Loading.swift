@@ -45,12 +45,16 @@ extension Configuration {
             hostNames: reader.list("server.hostNames"), regions: try Configuration.regions(reader),
             regionHosts: try Configuration.regionHosts(reader),
             trustedProxies: try TrustedProxies(reader.list("server.trustedProxies")),
-            tls: try Configuration.tls(reader),
+            tls: try Configuration.tls(reader), publicURL: try Configuration.publicURL(reader),
             portFile: reader.path("server.portFile"), readyFile: reader.path("server.readyFile"),
             connectionLimit: try reader.number("server.connectionLimit", in: 1...1_000_000),
+            headSizeLimitBytes: try reader.number("server.headSizeLimitBytes", in: 8192...1_048_576),
             idleTimeoutSeconds: try reader.number("server.idleTimeoutSeconds", in: 1...86_400),
             bodyTimeoutSeconds: try reader.number("server.bodyTimeoutSeconds", in: 1...86_400),
-            shutdownTimeoutSeconds: try reader.number("server.shutdownTimeoutSeconds", in: 1...3600))
+            writeTimeoutSeconds: try reader.number("server.writeTimeoutSeconds", in: 1...3600),
+            shutdownTimeoutSeconds: try reader.number("server.shutdownTimeoutSeconds", in: 1...3600),
+            drainSeconds: try reader.number("server.drainSeconds", in: 0...60),
+            takeoverTimeoutSeconds: try reader.number("server.takeoverTimeoutSeconds", in: 0...3600))
         sandbox = Sandbox(
             isEnabled: try reader.boolean("sandbox.enabled"), allowsRemote: try reader.boolean("sandbox.allowRemote"))
         let keepsFiles = reader.isGiven("store.directory") || !sandbox.isEnabled
@@ -132,6 +136,22 @@ extension Configuration {
             hosts.append((parts[0], parts[1]))
         }
         return hosts
+    }
+
+    /// An address without a query, and without a slash at its end; nil for none.
+    private static func publicURL(_ reader: SettingReader) throws(ConfigurationError) -> String? {
+        let text = reader.text("server.publicURL") ?? ""
+        if text.isEmpty { return nil }
+        let allowed = CharacterSet.urlPathAllowed
+        guard let scheme = ["https://", "http://"].first(where: { text.hasPrefix($0) }) else {
+            throw reader.refused("server.publicURL", text)
+        }
+        let host = text.dropFirst(scheme.count).prefix { $0 != "/" }
+        let path = text.dropFirst(scheme.count + host.count)
+        guard HostName.isValid(String(host)), path.unicodeScalars.allSatisfy(allowed.contains) else {
+            throw reader.refused("server.publicURL", text)
+        }
+        return text.hasSuffix("/") ? String(text.dropLast()) : text
     }
 
     /// Both files, or neither.

@@ -35,14 +35,24 @@ package struct Configuration: Sendable {
         package var trustedProxies: TrustedProxies
         /// The certificate; nil where connections are not encrypted.
         package var tls: TLS?
+        /// What links in answers begin with; nil for what each request was sent to.
+        package var publicURL: String?
         /// Where the port is written when the server listens; nil for nowhere.
         package var portFile: String?
         /// What is made when the server answers, and says where it is; nil for nothing.
         package var readyFile: String?
         package var connectionLimit: Int
+        /// What a request line may have, and all headers of a request together.
+        package var headSizeLimitBytes: Int
         package var idleTimeoutSeconds: Int
         package var bodyTimeoutSeconds: Int
+        /// How long a client may take nothing of what is written to its connection.
+        package var writeTimeoutSeconds: Int
         package var shutdownTimeoutSeconds: Int
+        /// How long a connection without a request stays open at the end.
+        package var drainSeconds: Int
+        /// How long a server with an inherited socket waits for the data directory.
+        package var takeoverTimeoutSeconds: Int
     }
 
     /// Where the certificate is.
@@ -96,7 +106,7 @@ package struct Configuration: Sendable {
         package var followLimit: Int
         /// How often a follower gets a comment where there are no changes.
         package var heartbeatSeconds: Int
-        /// How long a follower may take nothing before it is cut off.
+        /// How long a client may take nothing of an export, a mapping, profiles or changes before it is cut off.
         package var writeTimeoutSeconds: Int
     }
 

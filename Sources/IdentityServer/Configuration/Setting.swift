@@ -55,11 +55,20 @@ package struct Setting: Sendable {
                 + "projects of that region are served."),
         Setting(
             key: "server.trustedProxies", fallback: "", allowed: "addresses or ranges like 10.0.0.0/8, with commas",
-            meaning: "The proxies whose X-Forwarded-For is believed. A client's address is written to the log at debug "
-                + "level, and nowhere else."),
+            meaning: "The proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. A client's address is "
+                + "written to the log at debug level, and nowhere else."),
+        Setting(
+            key: "server.publicURL", fallback: "", allowed: "an address like https://id.example.com",
+            meaning: "What links in answers begin with. Without it that is how the request was sent: its host, and "
+                + "https where TLS is spoken here or a trusted proxy says so in X-Forwarded-Proto."),
         Setting(
             key: "server.connectionLimit", fallback: "4096", allowed: "a number from 1 to 1000000",
-            meaning: "Connections open at once; further ones wait to be accepted."),
+            meaning: "Connections open at once; further ones wait to be accepted. Where the limit of open files does "
+                + "not allow for as many, there are fewer."),
+        Setting(
+            key: "server.headSizeLimitBytes", fallback: "98304", allowed: "a number from 8192 to 1048576",
+            meaning: "The size of a request line, past which the answer is 414, and of all headers of a request, past "
+                + "which it is 431."),
         Setting(
             key: "server.idleTimeoutSeconds", fallback: "60", allowed: "a number from 1 to 86400",
             meaning: "A connection on which nothing moves for this long is closed."),
@@ -67,8 +76,19 @@ package struct Setting: Sendable {
             key: "server.bodyTimeoutSeconds", fallback: "60", allowed: "a number from 1 to 86400",
             meaning: "How long a request's body may take to come; past it the answer is 408."),
         Setting(
+            key: "server.writeTimeoutSeconds", fallback: "30", allowed: "a number from 1 to 3600",
+            meaning: "How long a client may take nothing of what is written to its connection before that is cut off."),
+        Setting(
             key: "server.shutdownTimeoutSeconds", fallback: "30", allowed: "a number from 1 to 3600",
             meaning: "How long a graceful shutdown waits for requests that have begun."),
+        Setting(
+            key: "server.drainSeconds", fallback: "1", allowed: "a number from 0 to 60",
+            meaning: "How long a graceful shutdown leaves connections open that have no request, because one may be "
+                + "on its way."),
+        Setting(
+            key: "server.takeoverTimeoutSeconds", fallback: "60", allowed: "a number from 0 to 3600",
+            meaning: "How long a server whose socket is inherited waits for the process before it to let go of the "
+                + "data directory."),
         Setting(
             key: "tls.certificate", fallback: "", allowed: "the path of a file of PEM certificates",
             meaning: "The server's certificate and those that lead to its authority, in that order. With it the server "
@@ -114,7 +134,7 @@ package struct Setting: Sendable {
         Setting(
             key: "ingest.inFlightLimitBytes", fallback: "268435456",
             allowed: "a number from 1048576 to 17179869184",
-            meaning: "Bytes of request bodies in memory at once; past it the answer is 429."),
+            meaning: "Bytes of request bodies and of long request heads in memory at once; past it the answer is 429."),
         Setting(
             key: "ingest.repeatMemoryLimitBytes", fallback: "67108864",
             allowed: "a number from 1048576 to 17179869184",
@@ -158,7 +178,8 @@ package struct Setting: Sendable {
             meaning: "How often a follower gets an empty comment where there are no changes."),
         Setting(
             key: "query.writeTimeoutSeconds", fallback: "30", allowed: "a number from 1 to 3600",
-            meaning: "How long a follower may take nothing of what is written to it before it is cut off."),
+            meaning: "How long a client may take nothing of an export, a mapping, profiles or changes before it is cut "
+                + "off."),
         Setting(
             key: "privacy.deletionDelaySeconds", fallback: "0", allowed: "a number from 0 to 2592000",
             meaning: "How long a deletion waits before it begins; until then it can be taken back."),

@@ -13,14 +13,8 @@ struct PrivacyRoutes: Sendable {
     private let directory: ProjectDirectory
     private let queue: PrivacyQueue
     private let worker: PrivacyWorker
-    /// How links to files of this server begin.
-    private let scheme: String
 
-    init(
-        store: any Store, directory: ProjectDirectory, clock: ServerClock, worker: PrivacyWorker, taskLimit: Int,
-        isEncrypted: Bool
-    ) {
-        scheme = isEncrypted ? "https" : "http"
+    init(store: any Store, directory: ProjectDirectory, clock: ServerClock, worker: PrivacyWorker, taskLimit: Int) {
         self.store = store
         self.directory = directory
         queue = PrivacyQueue(store: store, clock: clock, taskLimit: taskLimit)
@@ -168,10 +162,9 @@ struct PrivacyRoutes: Sendable {
     /// Where a retrieval's file is fetched, with the same credential; empty where there is none.
     private func link(to task: PrivacyTask, _ request: WireRequest, _ items: QueryItems) -> String {
         guard task.state == .available else { return "" }
-        let host = request.host.flatMap { $0.isEmpty ? nil : "\(scheme)://\($0)" } ?? ""
         let token = directory.current.project(task.project)?.token ?? ""
         let path = "/api/app/data-retrievals/v3.0/\(task.trackingID)/download"
         let allowed = CharacterSet.alphanumerics
-        return "\(host)\(path)?token=\(token.addingPercentEncoding(withAllowedCharacters: allowed) ?? "")"
+        return "\(request.baseURL)\(path)?token=\(token.addingPercentEncoding(withAllowedCharacters: allowed) ?? "")"
     }
 }

@@ -46,14 +46,3 @@ package struct Residency: Sendable {
             }
     }
 }
-
-/// Names in `Host` headers.
-enum HostName {
-    /// The name in a `Host` header, without port and brackets, in lower case.
-    static func name(in host: String) -> String {
-        let text = host.lowercased()
-        if text.hasPrefix("[") { return String(text.dropFirst().prefix { $0 != "]" }) }
-        if text.filter({ $0 == ":" }).count > 1 { return text }
-        return String(text.prefix { $0 != ":" })
-    }
-}

@@ -1,5 +1,4 @@
 import HummingbirdCore
-import HummingbirdHTTP2
 import Logging
 import NIOCore
 import NIOSSL
@@ -9,8 +8,8 @@ import NIOTLS
 struct TLSChannel: ServerChildChannel {
     /// What was agreed on.
     enum Agreed: Sendable {
-        case http1(RuledHTTP1Channel.Value)
-        case http2(HTTP2Channel.Value)
+        case http1(HTTP1Connections.Value)
+        case http2(HTTP2Connections.Value)
     }
 
     /// A connection whose handshake may not have ended.
@@ -20,31 +19,47 @@ struct TLSChannel: ServerChildChannel {
     }
 
     private let identity: TLSIdentity
-    private let http1: RuledHTTP1Channel
-    private let http2: HTTP2Channel
-    private let idleTimeout: TimeAmount
+    private let http1: HTTP1Connections
+    private let http2: HTTP2Connections
+    private let idling: TimeAmount
+    private let draining: TimeAmount
+    private let connections: OpenConnections
 
     /// - Parameters:
     ///   - identity: the certificate.
     ///   - http1: what serves HTTP/1.
     ///   - http2: what serves HTTP/2.
-    ///   - idleTimeout: how long a handshake may take.
-    init(identity: TLSIdentity, http1: RuledHTTP1Channel, http2: HTTP2Channel, idleTimeout: TimeAmount) {
+    ///   - idling: how long a handshake may take.
+    ///   - draining: how long a handshake may take when the server ends.
+    ///   - connections: says when the server ends.
+    init(
+        identity: TLSIdentity, http1: HTTP1Connections, http2: HTTP2Connections, idling: TimeAmount,
+        draining: TimeAmount, connections: OpenConnections
+    ) {
         self.identity = identity
         self.http1 = http1
         self.http2 = http2
-        self.idleTimeout = idleTimeout
+        self.idling = idling
+        self.draining = draining
+        self.connections = connections
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
-            try pipeline.addHandler(IdleStateHandler(allTimeout: idleTimeout + TLSLimits.silence))
+            try pipeline.addHandler(IdleStateHandler(allTimeout: idling + TLSLimits.silence))
             try pipeline.addHandler(NIOSSLServerHandler(context: identity.context))
-            try pipeline.addHandler(TLSLimits(handshakeTimeout: idleTimeout))
+            try pipeline.addHandler(TLSLimits(handshakeTimeout: idling, draining: draining))
             let negotiation = NIOTypedApplicationProtocolNegotiationHandler<Agreed> { result in
                 switch result {
-                case .negotiated("h2"): http2.setup(channel: channel, logger: logger).map { .http2($0) }
+                case .negotiated("h2"):
+                    http2.setup(channel: channel, logger: logger).map { value in
+                        // The handshake may have ended after the event that tells of the end.
+                        if connections.isDraining {
+                            channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+                        }
+                        return .http2(value)
+                    }
                 case .negotiated, .fallback: http1.setup(channel: channel, logger: logger).map { .http1($0) }
                 }
             }
@@ -75,10 +90,14 @@ final class TLSLimits: ChannelInboundHandler {
     static let silence = TimeAmount.seconds(120)
 
     private let handshakeTimeout: TimeAmount
+    private let draining: TimeAmount
     private var deadline: Scheduled<Void>?
     private var isHandshakeDone = false
 
-    init(handshakeTimeout: TimeAmount) { self.handshakeTimeout = handshakeTimeout }
+    init(handshakeTimeout: TimeAmount, draining: TimeAmount) {
+        self.handshakeTimeout = handshakeTimeout
+        self.draining = draining
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
@@ -93,7 +112,10 @@ final class TLSLimits: ChannelInboundHandler {
             isHandshakeDone = true
             deadline?.cancel()
         case is IdleStateHandler.IdleStateEvent: context.close(promise: nil)
-        case is ChannelShouldQuiesceEvent where !isHandshakeDone: context.close(promise: nil)
+        case is ChannelShouldQuiesceEvent where !isHandshakeDone:
+            deadline?.cancel()
+            let channel = context.channel
+            deadline = context.eventLoop.scheduleTask(in: draining) { channel.close(promise: nil) }
         default: break
         }
         context.fireUserInboundEventTriggered(event)

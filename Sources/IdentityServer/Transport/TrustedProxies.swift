@@ -36,7 +36,8 @@ package struct TrustedProxies: Sendable {
         return client
     }
 
-    private func isTrusted(_ address: IPAddress) -> Bool { ranges.contains { $0.contains(address) } }
+    /// Whether an address is that of a proxy.
+    func isTrusted(_ address: IPAddress) -> Bool { ranges.contains { $0.contains(address) } }
 
     /// The address of an entry, which some proxies write with brackets and a port.
     private static func address(_ entry: Substring) -> IPAddress? {

@@ -16,20 +16,18 @@ package struct ChangeFeed: Sendable {
     private let directory: ProjectDirectory
     private let orders = EntryOrders(largeCount: 10_000, countLimit: 2_000_000)
     private let places: StreamPlaces
-    private let writeTimeout: Duration
 
     /// - Parameters:
     ///   - store: the store.
     ///   - directory: says whether the credential of a follower is still good.
     ///   - signal: what tells that there is more of a log.
-    ///   - settings: how many may follow, how often they hear of the server, and how long they may take nothing.
+    ///   - settings: how many may follow, and how often they hear of the server.
     package init(store: any Store, directory: ProjectDirectory, signal: LogSignal, settings: Configuration.Query) {
         self.store = store
         self.directory = directory
         self.signal = signal
         heartbeat = .seconds(settings.heartbeatSeconds)
         places = StreamPlaces(limit: settings.followLimit)
-        writeTimeout = .seconds(settings.writeTimeoutSeconds)
     }
 
     /// What has to be done every second.
@@ -81,7 +79,6 @@ package struct ChangeFeed: Sendable {
             pieces: ChangeEvents(feed: self, query: query, reader: reader, subscription: subscription))
         reply.place = place
         reply.whenGone = { [weak subscription] in subscription?.end() }
-        reply.writeTimeout = writeTimeout
         return reply
     }
 
