@@ -301,18 +301,17 @@ def test_only_so_many_streams_are_written_at_once(server):
         ], compress=True)
     query = {"from_date": "2020-09-14", "to_date": "2020-09-15"}
 
-    def get(path="/api/2.0/export", **more):
-        return running.request("GET", path, headers=basic(ORIGINAL.secret), query={**query, **more})
+    def get(path="/api/2.0/export", **query):
+        return running.request("GET", path, headers=basic(ORIGINAL.secret), query=query)
 
     connection = running.connection()
     connection.request(
         "GET", "/api/2.0/export?from_date=2020-09-14&to_date=2020-09-15", headers=basic(ORIGINAL.secret))
     response = connection.getresponse()
     response.read(1000)
-    for path in ("/api/2.0/export", "/identity/mappings"):
-        refused = get(path)
+    for refused in (get(**query), get("/identity/mappings")):
         assert refused.status == 429 and int(refused.headers["retry-after"]) > 0, refused
     assert running.resolve("id") == ["id"], "short answers are not held up"
     response.close()
     connection.close()
-    wait_until(lambda: get(limit=1).status == 200, what="a place for the next export")
+    wait_until(lambda: get(limit=1, **query).status == 200, what="a place for the next export")
