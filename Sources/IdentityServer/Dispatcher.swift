@@ -71,6 +71,7 @@ package struct Dispatcher: Sendable {
         case log
         case mappings
         case explain
+        case rejections
         case unmerge
         case restore
         case blocks
@@ -165,6 +166,7 @@ package struct Dispatcher: Sendable {
         case .cluster: await query(request) { .whole(try await identityQueries.cluster($0)) }
         case .log: await query(request) { .whole(try await identityQueries.log($0)) }
         case .explain: await query(request) { .whole(try await identityQueries.explain($0)) }
+        case .rejections: await query(request) { .whole(try ingest.rejectionQuery.answer($0)) }
         case .unmerge: await query(request) { .whole(try await amendments.unmerge($0)) }
         case .restore: await query(request) { .whole(try await amendments.restore($0)) }
         case .blocks: await query(request) { .whole(try await amendments.blocks($0)) }
@@ -200,6 +202,7 @@ package struct Dispatcher: Sendable {
         case "/identity/cluster": return isRead ? .cluster : .methodNotAllowed
         case "/identity/log": return isRead ? .log : .methodNotAllowed
         case "/identity/explain": return isRead ? .explain : .methodNotAllowed
+        case "/identity/rejections": return isRead ? .rejections : .methodNotAllowed
         case "/identity/unmerge": return method == .post ? .unmerge : .methodNotAllowed
         case "/identity/restore": return method == .post ? .restore : .methodNotAllowed
         case "/identity/blocks": return isRead || method == .delete ? .blocks : .methodNotAllowed

@@ -78,6 +78,7 @@ package struct Server: Sendable {
             repeatMemoryLimitBytes: configuration.ingest.repeatMemoryLimitBytes, signal: signal, logger: logger)
         changeFeed = ChangeFeed(
             store: store, directory: directory, signal: signal, settings: configuration.query)
+        let rejections = RejectionLog(clock: clock, logger: logger)
         var limits = WireLimits()
         limits.bodyBytes = configuration.ingest.bodySizeLimitBytes
         limits.recordsPerRequest = configuration.ingest.recordLimit
@@ -86,11 +87,11 @@ package struct Server: Sendable {
             directory: directory, committer: committer, clock: clock, limits: limits,
             sendsOutcome: configuration.ingest.outcomeHeader || configuration.sandbox.isEnabled,
             rejectsUnknownTokens: configuration.ingest.rejectsUnknownTokens,
-            rateLimiter: Self.rateLimiter(configuration), logger: logger)
+            rateLimiter: Self.rateLimiter(configuration), rejections: rejections, logger: logger)
         self.ingest = ingest
         privacyWorker = PrivacyWorker(
             store: store, directory: directory, clock: clock, files: RetrievalFiles(in: opened.directory),
-            settings: configuration.privacy, logger: logger)
+            settings: configuration.privacy, rejections: rejections, logger: logger)
         adapter = HTTPAdapter(
             dispatcher: Dispatcher(
                 ingest: ingest, directory: directory, store: store, clock: clock,
@@ -253,7 +254,8 @@ package struct Server: Sendable {
 }
 
 /// Reads the list of projects anew every second, so that what the command changes counts on a running server, lets
-/// followers look for what it committed, warns of unknown tokens when that is due, and gives memory back.
+/// followers look for what it committed, warns of unknown tokens and rejected records when that is due, and gives
+/// memory back.
 private struct Upkeep: Service {
     /// How often memory is given back, in seconds: that takes a few milliseconds.
     private static let memorySeconds = 10
@@ -271,10 +273,10 @@ private struct Upkeep: Service {
                 seconds += 1
                 if seconds.isMultiple(of: Self.memorySeconds) { FreeMemory.giveBack() }
                 await directory.reload()
-                ingest.warnOfUnknownTokens(isLast: false)
+                ingest.warn(isLast: false)
                 feed.tick()
             }
         }
-        ingest.warnOfUnknownTokens(isLast: true)
+        ingest.warn(isLast: true)
     }
 }

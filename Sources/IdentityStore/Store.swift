@@ -261,7 +261,7 @@ extension StoreSnapshot {
     }
 
     /// Every member of the clusters of some ids, each once; an id that took part in no identity operation is alone.
-    func members(of ids: [DistinctID], in project: ProjectID) throws(StoreError) -> Set<DistinctID> {
+    package func members(of ids: [DistinctID], in project: ProjectID) throws(StoreError) -> Set<DistinctID> {
         let identity = identity(of: project)
         var members: Set<DistinctID> = []
         for id in ids where !members.contains(id) {

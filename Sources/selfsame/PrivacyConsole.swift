@@ -95,7 +95,7 @@ struct PrivacyConsole {
             residency: Residency(regions: [], hosts: []), logger: logger)
         let worker = PrivacyWorker(
             store: own.store, directory: projects, clock: ServerClock(), files: files, settings: settings,
-            logger: logger)
+            rejections: nil, logger: logger)
         _ = try await worker.workOffOnce()
         try await own.store.close()
         return true

@@ -16,6 +16,7 @@ package struct IngestStage: Sendable {
     /// Whether /track answers tell outcomes; /import always does.
     private let sendsOutcome: Bool
     private let unknownTokens: UnknownTokens
+    private let rejections: RejectionLog
     /// What hashes of records are made with.
     private let hashKey = RecordHashKey()
     /// Whether a record with an unknown token is an invalid one (P 4.1-2).
@@ -25,8 +26,10 @@ package struct IngestStage: Sendable {
 
     package init(
         directory: ProjectDirectory, committer: Committer, clock: ServerClock, limits: WireLimits,
-        sendsOutcome: Bool, rejectsUnknownTokens: Bool, rateLimiter: RateLimiter?, logger: Logger
+        sendsOutcome: Bool, rejectsUnknownTokens: Bool, rateLimiter: RateLimiter?,
+        rejections: RejectionLog, logger: Logger
     ) {
+        self.rejections = rejections
         self.rejectsUnknownTokens = rejectsUnknownTokens
         self.rateLimiter = rateLimiter
         self.directory = directory
@@ -36,7 +39,7 @@ package struct IngestStage: Sendable {
         self.profileDecoder = ProfileDecoder()
         self.limits = limits
         self.sendsOutcome = sendsOutcome
-        self.unknownTokens = UnknownTokens(logger: logger)
+        self.unknownTokens = UnknownTokens(clock: clock, logger: logger)
     }
 
     /// Answers a request to /track (P 4.1 to 4.3, 4.7, 4.8).
@@ -76,17 +79,47 @@ package struct IngestStage: Sendable {
         if let refusal = foreign(batch, result, host: host) { return Answer.failure(403, refusal) }
         batch.repeatMarks = result.repeatMarks(of: batch)
         let named = result.droppedProjects + batch.profileUpdates.map(\.project)
-        return await commit(
+        let response = await commit(
             batch, result, options, naming: named, sendsOutcome: sendsOutcome && endpoint == .track)
+        noteRejections(
+            of: result, payload, batch, Set(batch.events.map(\.project)).union(named), response, host: host)
+        return response
     }
 
-    /// Warns of records with unknown tokens that were counted since the last warning, where one is due.
+    /// Leaves a trace of what was rejected of a request, unless the request failed and will come again.
+    private func noteRejections(
+        of result: DecodeResult, _ payload: Result<Payload, PayloadError>, _ batch: EventBatch,
+        _ projects: @autoclosure () -> Set<ProjectID>, _ response: WireResponse, host: String?
+    ) {
+        guard !result.rejections.isEmpty || result.failure != nil, response.status < 429 else { return }
+        let request = RejectionLog.Request(
+            endpoint: batch.origin.endpoint, result: result, projects: projects(),
+            payload: (try? payload.get().json) ?? [])
+        rejections.note(request) { project in
+            guard directory.residency.isLimiting, let project = directory.current.project(project) else { return true }
+            return directory.residency.refusal(of: project, host: host) == nil
+        }
+    }
+
+    /// What answers those who ask for rejected records.
+    var rejectionQuery: RejectionQuery {
+        RejectionQuery(rejections: rejections, unknownTokens: unknownTokens, directory: directory)
+    }
+
+    /// Warns of rejected records, and of unknown tokens, where a warning is due.
     ///
     /// - Parameter isLast: Whether to do so at once: the server stops.
-    func warnOfUnknownTokens(isLast: Bool) { unknownTokens.warn(in: directory, isLast: isLast) }
+    func warn(isLast: Bool) {
+        unknownTokens.warn(in: directory, isLast: isLast)
+        rejections.warn(isLast: isLast)
+    }
 
     /// Forgets what is known of the requests of a project, or of all: the store holds nothing of them any more.
-    @Sendable func forget(_ project: ProjectID?) { committer.forgetRepeats(of: project) }
+    @Sendable func forget(_ project: ProjectID?) {
+        committer.forgetRepeats(of: project)
+        rejections.forget(project)
+        if project == nil { unknownTokens.reset() }
+    }
 
     /// Why a request is refused that has records for another region, those too that are not stored.
     private func foreign(_ batch: EventBatch, _ result: DecodeResult, host: String?) -> String? {
@@ -118,7 +151,9 @@ package struct IngestStage: Sendable {
         let result = decode(payload, into: &batch, .fixed(access), strict: options.strict)
         // A strict answer tells which records failed, so that nobody sends the others again.
         if !options.strict { batch.repeatMarks = result.repeatMarks(of: batch) }
-        return await commit(batch, result, options, naming: [access.project.id], sendsOutcome: true)
+        let response = await commit(batch, result, options, naming: [access.project.id], sendsOutcome: true)
+        noteRejections(of: result, payload, batch, [access.project.id], response, host: request.host)
+        return response
     }
 
     private enum Door {
@@ -176,6 +211,7 @@ package struct IngestStage: Sendable {
         if result.failure != nil { return response }
         do throws(CommitFailure) {
             let committed = batch.isEmpty ? CommitResult() : try await commit(batch)
+            if !committed.leftOut.isEmpty { rejections.noteLeftOut(committed.leftOut) }
             let projects = Set(committed.lastSequences.keys).union(named).union(committed.leftOut.keys)
             if projects.count == 1, let project = projects.first {
                 let sequence: Int64

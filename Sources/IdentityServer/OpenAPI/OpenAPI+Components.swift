@@ -169,7 +169,8 @@ extension OpenAPI {
             "error": {"type": "string"}, "status": {"const": "error"}}},
           "Coded": {"type": "object", "required": ["code", "error", "status"], "additionalProperties": false,
             "properties": {
-              "code": {"type": "integer"}, "error": {"type": "string"}, "status": {"type": "string"}}},
+              "code": {"type": "integer"}, "error": {"type": "string"}, "status": {"type": ["string", "integer"],
+                "description": "A text; on client endpoints with verbose=1 the number 0."}}},
           "Done": {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}},
           "PrivacyTask": {"type": "object", "required": ["status"], "properties": {
             "tracking_id": {"type": "string"}, "task_id": {"type": "string"}, "result": {"type": "string"},
@@ -179,6 +180,7 @@ extension OpenAPI {
           "Next": {"type": ["integer", "null"],
             "description": "What after must be for the next page; null on the last."},
           \#(identitySchemas),
+          \#(rejectionSchemas),
           \#(amendmentSchemas)
         }
         """#

@@ -26,7 +26,7 @@ package enum OpenAPI {
         """
 
     private static let paths = [
-        clientPaths, serverPaths, identityPaths, amendmentPaths, privacyPaths, operatorPaths,
+        clientPaths, serverPaths, identityPaths, rejectionPaths, amendmentPaths, privacyPaths, operatorPaths,
     ]
 
     private static let head = #"""

@@ -17,13 +17,16 @@ package final class PrivacyWorker: Service, Sendable {
     private let directory: ProjectDirectory
     private let clock: ServerClock
     private let settings: Configuration.Privacy
+    /// Nil where no server keeps rejected records.
+    private let rejections: RejectionLog?
     private let logger: Logger
     private let isWoken = Mutex(true)
 
     package init(
         store: any Store, directory: ProjectDirectory, clock: ServerClock, files: RetrievalFiles,
-        settings: Configuration.Privacy, logger: Logger
+        settings: Configuration.Privacy, rejections: RejectionLog?, logger: Logger
     ) {
+        self.rejections = rejections
         self.store = store
         self.directory = directory
         self.clock = clock
@@ -94,6 +97,7 @@ package final class PrivacyWorker: Service, Sendable {
         }
         switch task.kind {
         case .deletion:
+            try await forgetRejections(of: task)
             guard try await store.deleteClusters(of: task.trackingID), try await store.eraseTraces() else {
                 return false
             }
@@ -103,6 +107,15 @@ package final class PrivacyWorker: Service, Sendable {
             try await end(task.trackingID, in: .started, as: state)
         }
         return true
+    }
+
+    /// Forgets the rejected records that name an id of the clusters that a deletion takes.
+    private func forgetRejections(of task: PrivacyTask) async throws {
+        guard let rejections, rejections.mayName(idsOf: task.project) else { return }
+        let members = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) in
+            try snapshot.members(of: task.distinctIDs, in: task.project)
+        }
+        rejections.remove(naming: members, of: task.project)
     }
 
     private func end(_ trackingID: String, in state: PrivacyTask.State, as last: PrivacyTask.State) async throws {

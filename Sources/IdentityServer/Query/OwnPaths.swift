@@ -27,6 +27,7 @@ package enum OwnPaths {
         "/identity/mappings": [.get: ["format", "after", "as_of"] + common],
         "/identity/preview": [.post: importing + common],
         "/identity/events": [.get: ["distinct_id", "limit", "before"] + common],
+        "/identity/rejections": [.get: ["limit", "reason"] + common],
         "/identity/changes": [.get: ["after", "limit", "follow"] + common],
         "/health": [.get: []], "/health/live": [.get: []], "/health/ready": [.get: []],
         "/openapi.json": [.get: []],
