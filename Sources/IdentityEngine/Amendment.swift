@@ -61,7 +61,7 @@ extension Amendment {
     /// The amendment of a verb from its numbers; nil where they are none.
     package init?(_ verb: Verb, packed: [Int64]) {
         switch verb {
-        case .unmerge where packed.count >= 2:
+        case .unmerge where packed.count >= 2 && (0...1).contains(packed[0]):
             let target = packed[1] == 0 ? nil : packed[1]
             self = .unmerge(links: Array(packed.dropFirst(2)), target: target, keepsApart: packed[0] == 1)
         case .restore where !packed.isEmpty:
@@ -91,7 +91,7 @@ extension MergeRules {
     fileprivate init?(packed: ArraySlice<Int64>) {
         let numbers = packed.map { Int(clamping: $0) }
         guard numbers.count == 3, MergeRules.systems.indices.contains(numbers[0]),
-            MergeRules.forms.indices.contains(numbers[2])
+            MergeRules.forms.indices.contains(numbers[2]), MergeRules.isAllowed(maxClusterSize: numbers[1])
         else { return nil }
         self.init(
             system: MergeRules.systems[numbers[0]], maxClusterSize: numbers[1],

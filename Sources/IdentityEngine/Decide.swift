@@ -113,7 +113,12 @@ extension IdentityIndex {
         {
             return Decision(.refused(.linkRevoked), isLogged: false)
         }
-        return join(event, makePair(event, moment), moment)
+        let pair = makePair(event, moment)
+        // A device without a place is alone; a log that contradicts itself may say otherwise.
+        if pair.isTogether {
+            return Decision(.unchanged, clusterSize: Int(node(at: pair.primaryRoot).size), isLogged: false)
+        }
+        return join(event, pair, moment)
     }
 
     /// P 9-2 and 9-3: an alias is given once, maps to the root of what it names, and never makes a cycle.

@@ -7,11 +7,8 @@ extension NodeSource {
         var path = [node]
         var node = node
         while !node.isRoot {
-            guard let parent = try self.node(node.parent) else {
-                preconditionFailure("node \(node.parent) is named but is not stored")
-            }
-            path.append(parent)
-            node = parent
+            node = try parent(of: node)
+            path.append(node)
         }
         return path
     }

@@ -14,9 +14,10 @@ package struct PastCluster: Hashable, Sendable {
     /// The member that stood for the cluster.
     package let canonical: Node
 
-    fileprivate init(_ members: [Node]) {
+    /// Nil where there is no member.
+    fileprivate init?(_ members: [Node]) {
         self.members = members.sorted { $0.key < $1.key }
-        var best = self.members[0]
+        guard var best = self.members.first else { return nil }
         for member in self.members.dropFirst() where member.rank < best.rank { best = member }
         canonical = best
     }
@@ -39,14 +40,15 @@ extension LinkSource {
                 members.append(member.forgettingLinks(after: sequence))
                 return true
             }
-            return PastCluster(members)
+        } else {
+            var clusters = PastClusters(of: [node.key], asOf: sequence)
+            _ = try clusters.step(in: self) { member in
+                members.append(member)
+                return true
+            }
         }
-        var clusters = PastClusters(of: [node.key], asOf: sequence)
-        _ = try clusters.step(in: self) { member in
-            members.append(member)
-            return true
-        }
-        return PastCluster(members)
+        guard let cluster = PastCluster(members) else { throw failure(.missing(node.key)) }
+        return cluster
     }
 
     /// The canonical id of an id: itself where it took no part in an identity operation up to the sequence (P 7.8).

@@ -68,6 +68,26 @@ package struct Node: Hashable, Sendable {
 
     package var isRoot: Bool { parent == key }
 
+    /// Whether a root says nothing of having been joined.
+    package var isSoundRoot: Bool { isRoot && joinedSequence == 0 }
+
+    /// Whether joins can have hung the node under another: what hangs lower was joined before.
+    package func isJoined(under parent: Node) -> Bool {
+        guard !isRoot, joinedSequence > 0 else { return false }
+        return parent.isRoot ? parent.joinedSequence == 0 : parent.joinedSequence > joinedSequence
+    }
+
+    /// Whether what a root says of the node that stands for its cluster is what that node says of itself.
+    ///
+    /// A root that was joined since says what was true then, which cannot be compared.
+    package func isRepresented(by canonical: Node) -> Bool {
+        guard isRoot else { return true }
+        return canonical.rank == canonicalRank && (size > 1 || canonical.key == key)
+    }
+
+    /// Whether the node is in a cluster with others without having a place there, as only a Legacy map leaves it.
+    package var isWithoutPlace: Bool { order == 0 && (!isRoot || size > 1) }
+
     /// The place of this id among the members of its cluster; the least is canonical (P 7.8-1).
     package var rank: Int64 { rank(asOf: .max) }
 

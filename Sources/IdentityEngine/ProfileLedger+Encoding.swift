@@ -19,6 +19,8 @@ extension ProfileLedger {
     }
 
     /// A ledger that was encoded; nil where the bytes are none.
+    ///
+    /// Counts are never believed: each thing that is counted takes a byte at least, and the bytes end.
     package init?(encoded: [UInt8]) {
         self.init()
         var input = LedgerInput(encoded)
@@ -28,7 +30,8 @@ extension ProfileLedger {
         self.lastOrder = lastOrder
         if deletionOrder > 0 { deletion = Deletion(order: deletionOrder, linkedSequence: deletionSequence) }
         for _ in 0..<count {
-            guard let name = input.text(), let stepCount = input.integer() else { return nil }
+            guard let name = input.text(), let stepCount = input.integer(), stepCount > 0, steps[name] == nil
+            else { return nil }
             var timeline: [ProfileStep] = []
             for _ in 0..<stepCount {
                 guard let step = input.step() else { return nil }
@@ -120,7 +123,8 @@ private struct LedgerInput {
         var shift: UInt64 = 0
         while let byte = byte(), shift < 64 {
             number |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return Int64(exactly: number) }
+            // Places and sequences that are given stay far below it, so that one more is never too many.
+            if byte < 0x80 { return number < 1 << 60 ? Int64(number) : nil }
             shift += 7
         }
         return nil

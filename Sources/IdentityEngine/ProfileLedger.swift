@@ -29,6 +29,12 @@ package struct ProfileLedger: Hashable, Sendable {
 
     package init() {}
 
+    /// The last place that the ledger has of anything; 0 where it has none.
+    package var greatestOrder: Int64 {
+        let latest = steps.values.lazy.flatMap { $0 }.map(\.lastOrder).max() ?? 0
+        return max(latest, lastOrder, deletion?.order ?? 0)
+    }
+
     /// Whether nothing is left to keep.
     package var isEmpty: Bool { steps.isEmpty && lastOrder == 0 && deletion == nil }
 }

@@ -55,11 +55,8 @@ extension Replay {
         }
         guard !switched.isEmpty else { return }
         let revision = revise(switched, at: sequence)
+        forget(switched)
         for link in switched {
-            // After a restore, two active links may say the same.
-            if !activeLinks(from: link.from).contains(where: { $0.statement == link.statement }) {
-                index.forget(activeLink: link.statement)
-            }
             guard keepsApart, !revision.areTogether(link.from, link.to) else { continue }
             let pair = NodePair(link.from, link.to)
             blocks[pair] = sequence
@@ -71,6 +68,13 @@ extension Replay {
                 uncertainBlocks.remove(pair)
             }
         }
+    }
+
+    /// Takes out what no active link says any more; after a restore, two links may say the same.
+    private mutating func forget(_ switched: [Link]) {
+        var stated: Set<LinkStatement> = []
+        for key in Set(switched.map(\.from)) { stated.formUnion(activeLinks(from: key).lazy.map(\.statement)) }
+        for link in switched where !stated.contains(link.statement) { index.forget(activeLink: link.statement) }
     }
 
     private mutating func restore(
@@ -122,10 +126,19 @@ extension Replay {
         }
         members.sort { $0.key < $1.key }
         let active = members.flatMap { activeLinks(from: $0.key) }.sorted { $0.sequence < $1.sequence }
-        let revision = Revision(of: members, activeLinks: active, sequence: sequence)
+        let revision = Replay.revision(of: members, activeLinks: active, sequence: sequence)
         index.replace(revision.after)
         for key in seen { changedSequences[Int(key) - 1] = sequence }
         if !frayed.isDisjoint(with: seen) { frayed.formUnion(seen) }
         return revision
+    }
+
+    /// The clusters of a replay are made here, so that they cannot contradict each other.
+    private static func revision(of members: [Node], activeLinks: [Link], sequence: Int64) -> Revision {
+        do throws(NodeFault) {
+            return try Revision(of: members, activeLinks: activeLinks, sequence: sequence)
+        } catch {
+            preconditionFailure("\(error)")
+        }
     }
 }

@@ -42,7 +42,8 @@ package struct Dispatcher: Sendable {
         self.clock = clock
         self.identityQueries = IdentityQueries(store: store, clock: clock, reservedIDs: limits.reservedIDs)
         self.mappingQuery = MappingQuery(store: store, clock: clock)
-        self.amendments = AmendmentRoutes(store: store, clock: clock, signal: changeFeed.signal)
+        self.amendments = AmendmentRoutes(
+            store: store, clock: clock, signal: changeFeed.signal, logger: logger)
         self.previewQuery = PreviewQuery(store: store, clock: clock, limits: limits)
         self.activityQuery = ActivityQuery(store: store)
         self.changeFeed = changeFeed
@@ -284,6 +285,8 @@ package struct Dispatcher: Sendable {
                 Answer.failure(fault.status, fault.message).retrying(afterSeconds: fault.retryAfterSeconds))
         } catch let error as StoreError {
             logger.error("a query failed", metadata: ["error": "\(error)"])
+            // Of what is damaged, no later request gets more.
+            guard error.isRetryable || error.code == .closed else { return .whole(Answer.failure(500, error.message)) }
             return .whole(Answer.failure(503, error.message).retrying(afterSeconds: 5))
         } catch {
             logger.error("a query failed", metadata: ["error": "\(error)"])
@@ -387,9 +390,7 @@ package struct Dispatcher: Sendable {
         try OwnPaths.check(QueryItems(request.query), of: path, request.method)
         if path != "/health/live" {
             do throws(StoreError) {
-                _ = try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> Int64 in
-                    try snapshot.lastSequence(of: ProjectID(0))
-                }
+                try await store.probe()
             } catch {
                 return Answer.failure(503, error.message).retrying(afterSeconds: 5)
             }

@@ -4,9 +4,15 @@ package import IdentityEngine
 ///
 /// Every implementation makes one from its own state, and writes what is planned; a preview writes nothing.
 package struct AmendmentPlan: Sendable {
-    package let report: AmendmentReport
+    package private(set) var report: AmendmentReport
+    /// The last entry of the log that the plan knows.
+    let lastSequence: Int64
+    /// The roots of the clusters concerned, as they were.
+    ///
+    /// Whatever happens to a cluster changes the row of its root.
+    let roots: [Node]
     /// The rows of the clusters concerned, as they are afterwards.
-    let nodes: [Node]
+    private(set) var nodes: [Node]
     /// The links that are switched, in order of sequence.
     let links: [Link]
     /// What they are switched to.
@@ -17,6 +23,47 @@ package struct AmendmentPlan: Sendable {
     let lifted: [NodePair]
     /// The nodes that the entry names.
     let namedNodes: [NodeKey]
+}
+
+extension AmendmentPlan {
+    /// The plan as it is to be written in a later state of the project, in the place and at the time that its entry
+    /// gets there.
+    ///
+    /// Costs a look at the root of each cluster concerned, and no look at their members.
+    ///
+    /// - Parameters:
+    ///   - snapshot: the later state.
+    ///   - project: the project.
+    ///   - nowMilliseconds: the time that the entry gets, unless the entry before it is later.
+    /// - Returns: the plan; nil where it holds no more, because something happened to a cluster, or another amendment
+    ///   was made.
+    /// - Throws: `StoreError`.
+    func brought(
+        to snapshot: some StoreSnapshot, in project: ProjectID, nowMilliseconds: Int64
+    ) throws(StoreError) -> AmendmentPlan? {
+        for root in roots {
+            guard try snapshot.node(root.key, in: project) == root else { return nil }
+        }
+        let last = try snapshot.lastSequence(of: project)
+        guard last >= lastSequence else { return nil }
+        for verb in [Verb.unmerge, .restore, .unblock] where last > lastSequence {
+            let query = LogQuery(after: lastSequence, limit: 1, verb: verb)
+            guard try snapshot.logRecords(query, in: project).isEmpty else { return nil }
+        }
+        var plan = self
+        let (planned, sequence) = (report.entry.sequence, last + 1)
+        let time = max(nowMilliseconds, try snapshot.leastEntryMilliseconds(of: project))
+        plan.report.entry = AmendmentEntry(
+            sequence: sequence, timeMilliseconds: time, amendment: report.entry.amendment, ids: report.entry.ids,
+            origin: report.entry.origin)
+        // No row can have had the planned sequence before: it was beyond the end of the log.
+        for place in nodes.indices where planned != sequence {
+            plan.nodes[place].revisedSequence = sequence
+            plan.nodes[place].linkedSequence = sequence
+            if nodes[place].canonicalSince == planned { plan.nodes[place].canonicalSince = sequence }
+        }
+        return plan
+    }
 }
 
 extension StoreSnapshot {
@@ -92,11 +139,12 @@ private struct AmendmentPlanner {
         let members = try members(of: links)
         let gone = Set(links.map(\.sequence))
         let remaining = try activeLinks(of: members).filter { !gone.contains($0.sequence) }
-        let revision = Revision(of: members, activeLinks: remaining, sequence: sequence)
+        let revision = try revision(of: members, activeLinks: remaining)
         var parted: [NodePair] = []
+        var known: Set<NodePair> = []
         for link in links where keepsApart && !revision.areTogether(link.from, link.to) {
             let pair = NodePair(link.from, link.to)
-            if !parted.contains(pair) { parted.append(pair) }
+            if known.insert(pair).inserted { parted.append(pair) }
         }
         let amendment = Amendment.unmerge(
             links: links.map(\.sequence), target: target, keepsApart: keepsApart)
@@ -127,11 +175,12 @@ private struct AmendmentPlanner {
             return .failure(.deviceTaken(link: taken.sequence, device: try identity.id(of: taken.from)))
         }
         let all = (active + links).sorted { $0.sequence < $1.sequence }
-        let revision = Revision(of: members, activeLinks: all, sequence: sequence)
+        let revision = try revision(of: members, activeLinks: all)
         var lifted: [NodePair] = []
+        var known: Set<NodePair> = []
         for link in links {
             let pair = NodePair(link.from, link.to)
-            guard !lifted.contains(pair), try snapshot.block(of: pair, in: project)?.sequence == unmerge else {
+            guard known.insert(pair).inserted, try snapshot.block(of: pair, in: project)?.sequence == unmerge else {
                 continue
             }
             lifted.append(pair)
@@ -153,15 +202,23 @@ private struct AmendmentPlanner {
         guard try snapshot.block(of: pair, in: project) != nil else { return .failure(.noSuchBlock) }
         return .success(
             try plan(
-                .unblock, Revision(of: [], activeLinks: [], sequence: sequence), links: [], isActive: false,
+                .unblock, try revision(of: [], activeLinks: []), links: [], isActive: false,
                 blocked: [], lifted: [pair], named: [first.key, second.key]))
+    }
+
+    private func revision(of members: [Node], activeLinks: [Link]) throws(StoreError) -> Revision {
+        do throws(NodeFault) {
+            return try Revision(of: members, activeLinks: activeLinks, sequence: sequence)
+        } catch {
+            throw .damaged(error)
+        }
     }
 
     private func members(of links: [Link]) throws(StoreError) -> [Node] {
         var members: [Node] = []
         var known: Set<NodeKey> = []
         for key in links.flatMap({ [$0.from, $0.to] }) where !known.contains(key) {
-            guard let node = try identity.node(key) else { continue }
+            let node = try identity.existing(key)
             try identity.forEachMember(ofRoot: try identity.root(of: node)) { member in
                 if known.insert(member.key).inserted { members.append(member) }
                 return true
@@ -189,7 +246,8 @@ private struct AmendmentPlanner {
         var moved: [MovedID] = []
         let before = try clusters(revision.clustersBefore, revision.before)
         let after = try clusters(revision.clusters, revision.after)
-        let from = Dictionary(uniqueKeysWithValues: before.flatMap { c in c.members.map { ($0, c.canonicalID) } })
+        var from: [DistinctID: DistinctID] = [:]
+        for cluster in before { for member in cluster.members { from[member] = cluster.canonicalID } }
         for cluster in after {
             for member in cluster.members {
                 guard let former = from[member], former != cluster.canonicalID else { continue }
@@ -208,7 +266,8 @@ private struct AmendmentPlanner {
         return AmendmentPlan(
             report: AmendmentReport(
                 entry: entry, links: namedLinks, before: before, after: after, moved: moved, blocks: blocks),
-            nodes: revision.after, links: links, isActive: isActive, blocked: blocked, lifted: lifted,
+            lastSequence: lastSequence, roots: revision.before.filter(\.isRoot), nodes: revision.after, links: links,
+            isActive: isActive, blocked: blocked, lifted: lifted,
             namedNodes: named)
     }
 
@@ -221,7 +280,7 @@ private struct AmendmentPlanner {
     private func clusters(
         _ clusters: [[Int]], _ nodes: [Node]
     ) throws(StoreError) -> [AmendmentReport.Cluster] {
-        let ids = Dictionary(uniqueKeysWithValues: nodes.map { ($0.key, $0.id) })
+        let ids = Dictionary(nodes.map { ($0.key, $0.id) }) { $1 }
         return clusters.compactMap { places in
             guard let root = places.first(where: { nodes[$0].isRoot }), let canonical = ids[nodes[root].canonical]
             else { return nil }

@@ -89,7 +89,7 @@ package struct AmendmentReport: Hashable, Sendable {
     }
 
     /// The entry that it made, or would make.
-    package let entry: AmendmentEntry
+    package internal(set) var entry: AmendmentEntry
     /// The links that it switched.
     package let links: [NamedLink]
     package let before: [Cluster]

@@ -34,11 +34,12 @@ extension StoreSnapshot {
     ) throws(StoreError) -> ClusterProfile? {
         let reader = ProfileReader(snapshot: self, project: project, system: system, rule: rule)
         if let root = try reader.root(of: id) { return try reader.profile(ofRoot: root) }
-        if let own = try profile(of: id, in: project).flatMap({ reader.profile(of: $0) }) { return own }
+        if let stored = try profile(of: id, in: project), let own = try reader.profile(of: stored) { return own }
         guard system == .legacy else { return nil }
         // What is sent under an alias goes to what the alias stands for (P 9-2).
         let canonicalID = try identity(of: project).canonicalID(of: id)
-        return try profile(of: canonicalID, in: project).flatMap { reader.profile(of: $0) }
+        guard let stored = try profile(of: canonicalID, in: project) else { return nil }
+        return try reader.profile(of: stored)
     }
 
     /// One profile for each cluster that has one, in byte order of `ownerID`.
@@ -91,6 +92,7 @@ extension StoreSnapshot {
     package func groupProfile(key: [UInt8], id: [UInt8], in project: ProjectID) throws(StoreError) -> [UInt8]? {
         guard let group = try group(GroupName(key: key, id: id), in: project) else { return nil }
         let member = ProfileViews.Member(ledger: group.ledger, updatedMilliseconds: group.updatedMilliseconds)
-        return ProfileViews([member]) { _, _ in 0 }.profile(by: .hide)?.properties
+        guard let profile = ProfileViews([member], joinSequence: { _, _ in 0 }).profile(by: .hide) else { return nil }
+        return try ProfileReader.checked(profile.properties)
     }
 }

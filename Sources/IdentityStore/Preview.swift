@@ -145,16 +145,21 @@ extension Preview {
         guard plan.projects[0].index.node(for: id) == nil, var node = try snapshot.node(for: id, in: project) else {
             return
         }
+        let isLegacy = plan.projects[0].rules.system == .legacy
+        guard isLegacy || !node.isWithoutPlace else { throw failure(.place(node.key)) }
         var way: [NodeKey] = []
         // Where the way meets a node that is loaded, the rest of it is too.
         while originalRoots[node.key] == nil {
             plan.projects[0].index.admit(node)
             way.append(node.key)
             if node.isRoot {
+                guard node.isSoundRoot else { throw failure(.way(node.key)) }
                 originals[node.key] = node
                 break
             }
-            node = try stored(node.parent, original: true)
+            let parent = try stored(node.parent, original: true)
+            guard node.isJoined(under: parent) else { throw failure(.way(node.key)) }
+            node = parent
         }
         let root = originalRoots[node.key] ?? node.key
         for key in way { originalRoots[key] = root }
@@ -183,11 +188,7 @@ extension Preview {
 
     private func stored(_ key: NodeKey, original: Bool = false) throws(StoreError) -> Node {
         let node = original ? try snapshot.node(key, in: project) : try self.node(key)
-        guard let node else {
-            throw StoreError(
-                .corrupt, "An id of the store belongs to a cluster that is not there. Restore it from a backup.",
-                cause: "table identity, key \(key)")
-        }
+        guard let node else { throw failure(.missing(key)) }
         return node
     }
 }
@@ -195,6 +196,8 @@ extension Preview {
 /// The clusters as they would be.
 extension Preview: NodeSource {
     package typealias Failure = StoreError
+
+    package func failure(_ fault: NodeFault) -> StoreError { .damaged(fault) }
 
     package func node(for id: DistinctID) throws(StoreError) -> Node? {
         if let node = plan.projects[0].index.node(for: id) { return node }

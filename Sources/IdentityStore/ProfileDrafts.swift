@@ -81,7 +81,11 @@ extension ProfileDrafts.Project {
             others = ids.prefix(ProfileDrafts.otherLimit).compactMap { profiles[$0]?.ledger }
             clusters[cluster, default: []].insert(id)
         }
-        if profiles[id] == nil { profiles[id] = try rows.profile(of: id, in: self.id) }
+        if profiles[id] == nil {
+            let stored = try rows.profile(of: id, in: self.id)
+            try stored?.ledger.check(before: moment)
+            profiles[id] = stored
+        }
         var profile = profiles.removeValue(forKey: id) ?? StoredProfile(id: id)
         if profile.root != planned.root || profile.linkedSequence != planned.linkedSequence {
             let former = ProfileDrafts.Cluster(root: profile.root, linkedSequence: profile.linkedSequence)
@@ -99,7 +103,11 @@ extension ProfileDrafts.Project {
         _ update: ProfileUpdate, to name: GroupName, of batch: EventBatch, at moment: ProfileMoment,
         from rows: some ProfileRows
     ) throws(StoreError) {
-        if groups[name] == nil { groups[name] = try rows.group(name, in: id) }
+        if groups[name] == nil {
+            let stored = try rows.group(name, in: id)
+            try stored?.ledger.check(before: moment)
+            groups[name] = stored
+        }
         var group = groups.removeValue(forKey: name) ?? StoredGroup()
         group.ledger.apply(update.operations, in: batch.bytes, at: moment, others: [])
         group.updatedMilliseconds = batch.receivedMilliseconds
@@ -115,6 +123,7 @@ extension ProfileDrafts.Project {
             limit: ProfileDrafts.otherLimit + 1)
         for member in members {
             // A profile that changed in this group may have left the cluster's state that is stored.
+            if profiles[member.id] == nil { try member.ledger.check(upTo: lastOrder) }
             let current = profiles[member.id] ?? member
             profiles[member.id] = current
             if current.root == cluster.root, current.linkedSequence == cluster.linkedSequence {
@@ -122,4 +131,15 @@ extension ProfileDrafts.Project {
             }
         }
     }
+}
+
+extension ProfileLedger {
+    /// - Throws: `StoreError.corrupt` where the ledger has a place that its project has not given yet.
+    fileprivate func check(upTo lastOrder: Int64) throws(StoreError) {
+        guard greatestOrder <= lastOrder else {
+            throw .damaged("table profile_order, last \(lastOrder), which is not the last")
+        }
+    }
+
+    fileprivate func check(before moment: ProfileMoment) throws(StoreError) { try check(upTo: moment.order - 1) }
 }

@@ -24,12 +24,18 @@ struct ProfileReader {
     }
 
     /// The profile of an id that is alone.
-    func profile(of stored: StoredProfile) -> ClusterProfile? {
+    func profile(of stored: StoredProfile) throws(StoreError) -> ClusterProfile? {
         let views = ProfileViews([member(stored)]) { _, _ in 0 }
         guard let profile = views.profile(by: rule) else { return nil }
         return ClusterProfile(
-            canonicalID: stored.id, ownerID: stored.id, properties: profile.properties,
+            canonicalID: stored.id, ownerID: stored.id, properties: try ProfileReader.checked(profile.properties),
             updatedMilliseconds: profile.updatedMilliseconds)
+    }
+
+    /// The properties of a profile, which values of a damaged ledger make something else than an object.
+    static func checked(_ properties: [UInt8]) throws(StoreError) -> [UInt8] {
+        guard StoredJSON.isObject(properties) else { throw .damaged("a ledger, whose values are not JSON") }
+        return properties
     }
 
     /// The profile of a cluster; nil where it has none.
@@ -62,7 +68,8 @@ struct ProfileReader {
         let found = system == .simplified ? views.profile(ofViewer: 0) : views.profile(by: rule)
         guard let found else { return nil }
         return ClusterProfile(
-            canonicalID: canonical.id, ownerID: ids[found.owner], properties: found.properties,
+            canonicalID: canonical.id, ownerID: ids[found.owner],
+            properties: try ProfileReader.checked(found.properties),
             updatedMilliseconds: found.updatedMilliseconds)
     }
 
@@ -76,7 +83,7 @@ struct ProfileReader {
     func profile(
         ownedBy stored: StoredProfile, _ owners: inout [NodeKey: DistinctID]
     ) throws(StoreError) -> ClusterProfile? {
-        guard let root = try root(of: stored.id) else { return profile(of: stored) }
+        guard let root = try root(of: stored.id) else { return try profile(of: stored) }
         if let owner = owners[root.key], owner != stored.id { return nil }
         guard let found = try profile(ofRoot: root) else { return nil }
         owners[root.key] = found.ownerID

@@ -55,6 +55,11 @@ package protocol Store: Sendable {
         _ body: @escaping @Sendable (any StoreSnapshot) throws(StoreError) -> Value
     ) async throws(StoreError) -> Value
 
+    /// Whether reading is possible, found out beside all reads that run or wait.
+    ///
+    /// - Throws: `StoreError` where it is not.
+    func probe() async throws(StoreError)
+
     /// Every project, in the order of its number.
     func projects() async throws(StoreError) -> [ProjectRecord]
 
@@ -273,66 +278,5 @@ extension StoreSnapshot {
             }
         }
         return members
-    }
-}
-
-/// The clusters of one project in a snapshot.
-package struct IdentityView: LinkSource {
-    package typealias Failure = StoreError
-
-    private let snapshot: any StoreSnapshot
-    private let project: ProjectID
-
-    init(snapshot: any StoreSnapshot, project: ProjectID) {
-        self.snapshot = snapshot
-        self.project = project
-    }
-
-    package func node(for id: DistinctID) throws(StoreError) -> Node? { try snapshot.node(for: id, in: project) }
-
-    package func node(_ key: NodeKey) throws(StoreError) -> Node? { try snapshot.node(key, in: project) }
-
-    package func links(of key: NodeKey, activeAsOf sequence: Int64) throws(StoreError) -> [Link] {
-        try snapshot.links(of: key, activeAsOf: sequence, in: project)
-    }
-
-    /// What an id resolves to: itself, alone, where it took part in no identity operation.
-    ///
-    /// - Parameters:
-    ///   - id: the id.
-    ///   - sequence: the last entry that counts; `.max` for now.
-    /// - Returns: its canonical id, and the size of its cluster.
-    /// - Throws: `StoreError`.
-    package func resolve(_ id: DistinctID, asOf sequence: Int64 = .max) throws(StoreError) -> ResolvedID {
-        guard let node = try node(for: id), node.firstSequence <= sequence else {
-            return ResolvedID(canonicalID: id, clusterSize: 1, isKnown: false)
-        }
-        guard sequence == .max else {
-            let cluster = try cluster(of: node, asOf: sequence)
-            return ResolvedID(
-                canonicalID: cluster.canonical.id, clusterSize: Int64(cluster.members.count), isKnown: true)
-        }
-        return try resolve(node)
-    }
-
-    /// What a node resolves to now.
-    package func resolve(_ node: Node) throws(StoreError) -> ResolvedID {
-        let root = try root(of: node)
-        return ResolvedID(
-            canonicalID: try canonicalNode(ofRoot: root).id, clusterSize: root.size, isKnown: true)
-    }
-}
-
-/// What an id resolves to.
-package struct ResolvedID: Hashable, Sendable {
-    package let canonicalID: DistinctID
-    package let clusterSize: Int64
-    /// Whether the id took part in an identity operation.
-    package let isKnown: Bool
-
-    package init(canonicalID: DistinctID, clusterSize: Int64, isKnown: Bool) {
-        self.canonicalID = canonicalID
-        self.clusterSize = clusterSize
-        self.isKnown = isKnown
     }
 }

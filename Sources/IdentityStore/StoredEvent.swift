@@ -45,3 +45,12 @@ package struct StoredEvent: Hashable, Sendable {
     /// Why its device and its user were not joined (P 8-3): the device belonged to another, or they had been parted.
     package var conflict: MergeRefusal?
 }
+
+extension StoredEvent {
+    /// Makes sure that the properties can be written into an answer as they are.
+    ///
+    /// - Throws: `StoreError.corrupt` where they are not a JSON object.
+    package func checkProperties() throws(StoreError) {
+        guard StoredJSON.isObject(properties) else { throw .unreadable("event", key.timeMilliseconds) }
+    }
+}

@@ -45,7 +45,7 @@ struct AccountCommand: AsyncParsableCommand {
             let made = try await directory.setup().makeAccount(
                 username: username, roles: try await roles(in: directory))
             Console.write("username: \(made.account.username)\nsecret: \(made.secret)")
-            try await directory.store.close()
+            await directory.closeAfterChange()
         }
 
         private func roles(in directory: OpenedDirectory) async throws -> [ProjectID: AccountRole] {

@@ -71,7 +71,7 @@ struct ProjectCommand: AsyncParsableCommand {
             let made = try await directory.setup().makeProject(
                 id: id.map { ProjectID($0) }, name: name, rules: rules, region: region)
             Console.write("project: \(made.project.id)\ntoken: \(made.project.token)\nsecret: \(made.secret)")
-            try await directory.store.close()
+            await directory.closeAfterChange()
         }
     }
 
@@ -123,9 +123,14 @@ struct ProjectCommand: AsyncParsableCommand {
             let directory = try store.open()
             let project = try await directory.project(named)
             let rotated = try await directory.setup().rotateSecret(of: project.id)
-            try directory.directory.updateFirstProject(rotated.project, secret: rotated.secret)
+            // First: the old secret works no more, and the new one is kept nowhere.
             Console.write("project: \(rotated.project.id)\nsecret: \(rotated.secret)")
-            try await directory.store.close()
+            do {
+                try directory.directory.updateFirstProject(rotated.project, secret: rotated.secret)
+            } catch {
+                Console.note("Note: the secret is changed, but first-project.txt still has the old one: \(error)")
+            }
+            await directory.closeAfterChange()
         }
     }
 }

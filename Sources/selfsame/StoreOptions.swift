@@ -51,6 +51,15 @@ struct OpenedDirectory {
             store: store, secretKey: try directory.secretKey(), nowMilliseconds: ServerClock().nowMilliseconds)
     }
 
+    /// Closes the store after a change: that it cannot be closed does not undo what is done.
+    func closeAfterChange() async {
+        do {
+            try await store.close()
+        } catch {
+            Console.note("Note: the change is made, but the store could not be closed: \(error)")
+        }
+    }
+
     /// The project with a number or a name; where none is named, the only project.
     ///
     /// - Throws: `ConfigurationError` that lists the projects.

@@ -161,13 +161,19 @@ enum AmendmentConsole {
             throw ConfigurationError(refusal.description)
         case .success(let report):
             let limit = target.json ? AmendmentText.listLimit : listLimit
-            let counts = try await directory.store.eventCounts(of: report, in: project.id, limit: limit)
-            try await directory.store.close()
-            if target.json {
-                let json = AmendmentText.json(report, eventCounts: counts, isPreview: isPreview)
-                return try Console.write(line: json)
+            var counts: [DistinctID: Int]?
+            do {
+                counts = try await directory.store.eventCounts(of: report, in: project.id, limit: limit)
+            } catch {
+                if isPreview { throw error }
+                Console.note("Note: this is done, but the events that move could not be counted: \(error)")
             }
-            write(report, counts, isPreview: isPreview)
+            if target.json {
+                try Console.write(line: AmendmentText.json(report, eventCounts: counts, isPreview: isPreview))
+            } else {
+                write(report, counts ?? [:], isPreview: isPreview)
+            }
+            await directory.closeAfterChange()
         }
     }
 

@@ -201,7 +201,9 @@ extension History {
         }
         let keys = Set(members.map(\.key))
         let active = links.filter { keys.contains($0.from) && self.isActive($0, asOf: lastSequence) }
-        let revision = Revision(of: members, activeLinks: active, sequence: lastSequence)
+        guard let revision = try? Revision(of: members, activeLinks: active, sequence: lastSequence) else {
+            preconditionFailure("the clusters of the history contradict themselves")
+        }
         _ = index.takeChangedNodes()
         index.replace(revision.after)
         return revision
@@ -214,6 +216,8 @@ extension History {
 
 extension History: LinkSource {
     typealias Failure = Never
+
+    func failure(_ fault: NodeFault) -> Never { preconditionFailure("\(fault)") }
 
     func node(for id: DistinctID) -> Node? { index.node(for: id) }
 

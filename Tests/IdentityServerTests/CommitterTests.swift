@@ -34,6 +34,7 @@ private final class ObstructedStore: Store {
         _ body: @escaping @Sendable (any StoreSnapshot) throws(StoreError) -> Value
     ) async throws(StoreError) -> Value { try await inner.read(body) }
 
+    func probe() async throws(StoreError) { try await inner.probe() }
     func projects() async throws(StoreError) -> [ProjectRecord] { try await inner.projects() }
     func save(_ project: ProjectRecord, nowMilliseconds: Int64) async throws(StoreError) {
         try await inner.save(project, nowMilliseconds: nowMilliseconds)

@@ -1,5 +1,6 @@
 import IdentityEngine
 import IdentityStore
+import Logging
 import MixpanelWire
 
 /// `/identity/unmerge`, `/identity/restore` and `/identity/blocks`: what an operator takes back.
@@ -10,11 +11,13 @@ struct AmendmentRoutes: Sendable {
     private let store: any Store
     private let clock: ServerClock
     private let signal: LogSignal
+    private let logger: Logger
 
-    init(store: any Store, clock: ServerClock, signal: LogSignal) {
+    init(store: any Store, clock: ServerClock, signal: LogSignal, logger: Logger) {
         self.store = store
         self.clock = clock
         self.signal = signal
+        self.logger = logger
     }
 
     /// `{"link":17}` or `{"distinct_id":"a"}`, with `"keep_apart":"pair"` or `"none"`, and `"preview":true`.
@@ -99,10 +102,26 @@ struct AmendmentRoutes: Sendable {
         switch result {
         case .success(let report):
             if !isPreview { signal.advance(to: [access.project.id: report.entry.sequence]) }
-            let counts = try await store.eventCounts(
-                of: report, in: access.project.id, limit: AmendmentText.listLimit)
+            let counts = try await eventCounts(of: report, in: access.project.id, isPreview: isPreview)
             return Answer.json(AmendmentText.json(report, eventCounts: counts, isPreview: isPreview))
         case .failure(let refusal): throw QueryFault(status: refusal.status, message: refusal.description)
+        }
+    }
+
+    /// The events that move with each id; nil where they could not be counted.
+    ///
+    /// What is committed stays done, so that nothing that fails afterwards may say that it is not.
+    private func eventCounts(
+        of report: AmendmentReport, in project: ProjectID, isPreview: Bool
+    ) async throws(StoreError) -> [DistinctID: Int]? {
+        do throws(StoreError) {
+            return try await store.eventCounts(of: report, in: project, limit: AmendmentText.listLimit)
+        } catch {
+            if isPreview { throw error }
+            logger.error(
+                "an amendment is done, but the events that move could not be counted",
+                metadata: ["project": "\(project)", "sequence": "\(report.entry.sequence)", "error": "\(error)"])
+            return nil
         }
     }
 

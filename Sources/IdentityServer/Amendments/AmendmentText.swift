@@ -5,16 +5,18 @@ package import IdentityStore
 package enum AmendmentText {
     /// The most ids of one list in an answer; what is left out is said.
     package static let listLimit = 1000
+    /// What is said where the events could not be counted.
+    static let uncounted = "this is done; only the events that move could not be counted, and the server's log says why"
 
     /// The answer to an unmerge, a restore or an unblocking, done or previewed.
     ///
     /// - Parameters:
     ///   - report: what was done, or would be.
-    ///   - eventCounts: the events of ids whose canonical id changes.
+    ///   - eventCounts: the events of ids whose canonical id changes; nil where they could not be counted.
     ///   - isPreview: whether nothing was done.
     /// - Returns: a JSON object.
     package static func json(
-        _ report: AmendmentReport, eventCounts: [DistinctID: Int], isPreview: Bool
+        _ report: AmendmentReport, eventCounts: [DistinctID: Int]?, isPreview: Bool
     ) -> [UInt8] {
         var json = JSONBuilder()
         json.object { json in
@@ -37,7 +39,7 @@ package enum AmendmentText {
                         json.field("distinct_id", moved.id)
                         json.field("from", moved.from)
                         json.field("to", moved.to)
-                        if let count = eventCounts[moved.id] {
+                        if let count = eventCounts?[moved.id] {
                             json.field("events", Int64(count))
                         } else {
                             json.null("events")
@@ -52,6 +54,7 @@ package enum AmendmentText {
                 for pair in report.blocks.prefix(listLimit) { write(pair: pair, to: &json) }
             }
             json.field("truncated", report.isLong)
+            if eventCounts == nil { json.field("note", uncounted) }
         }
         return json.bytes
     }

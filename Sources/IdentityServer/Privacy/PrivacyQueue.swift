@@ -86,8 +86,8 @@ package struct PrivacyQueue: Sendable {
         case .available: revoked.state = .expired
         default: return false
         }
-        guard try await store.replace(revoked, in: task.state) else { return false }
+        // First, so that nothing can fail once the change is made; a task without its file says so.
         if task.state == .available { try files.remove(task.trackingID) }
-        return true
+        return try await store.replace(revoked, in: task.state)
     }
 }

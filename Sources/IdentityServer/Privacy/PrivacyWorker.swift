@@ -56,15 +56,18 @@ package final class PrivacyWorker: Service, Sendable {
         files.close()
     }
 
-    /// Works off every task that is due, and has it tried again where the store could not do its work.
+    /// Works off every task that is due, and has those tried again with which the store could not do its work.
     ///
     /// - Returns: whether some are left.
     private func workOff() async -> Bool {
         do {
-            return try await workOffOnce()
+            // Those that come behind one that fails do not wait for it.
+            return try await workOff { error in
+                tell(error)
+                return (error as? StoreError)?.isRetryable == true
+            }
         } catch {
-            // An error of the store names no id.
-            logger.error("a deletion or retrieval failed and will be tried again", metadata: ["error": "\(error)"])
+            tell(error)
             return true
         }
     }
@@ -73,14 +76,26 @@ package final class PrivacyWorker: Service, Sendable {
     ///
     /// - Returns: whether some are left that are not due.
     /// - Throws: `StoreError`, or what keeps a file from being written.
-    package func workOffOnce() async throws -> Bool {
+    package func workOffOnce() async throws -> Bool { try await workOff { error in throw error } }
+
+    /// Works off every task that is due; what is to be done about an error says whether it is tried again soon.
+    private func workOff(_ failed: (any Error) throws -> Bool) async throws -> Bool {
         var hasMore = false
         for task in try await store.privacyTasks(in: PrivacyTask.State.open) {
             if Task.isCancelled { return true }
-            if try await !work(on: task.trackingID) { hasMore = true }
+            do {
+                if try await !work(on: task.trackingID) { hasMore = true }
+            } catch {
+                if try failed(error) { hasMore = true }
+            }
         }
         try await expireFiles()
         return hasMore
+    }
+
+    private func tell(_ error: any Error) {
+        // An error of the store names no id.
+        logger.error("a deletion or retrieval failed and will be tried again", metadata: ["error": "\(error)"])
     }
 
     /// Brings a task to its end.
@@ -91,7 +106,7 @@ package final class PrivacyWorker: Service, Sendable {
         guard var task = try await store.privacyTask(trackingID) else { return true }
         if task.state == .pending {
             let delay = task.kind == .deletion ? Int64(settings.deletionDelaySeconds) * 1000 : 0
-            guard clock.nowMilliseconds >= task.createdMilliseconds + delay else { return false }
+            guard clock.nowMilliseconds - delay >= task.createdMilliseconds else { return false }
             task.state = .started
             guard try await store.replace(task, in: .pending) else { return true }
         }
@@ -158,7 +173,7 @@ package final class PrivacyWorker: Service, Sendable {
     private func expireFiles() async throws {
         let age = Int64(settings.retrievalDays) * Timestamp.millisecondsPerDay
         for var task in try await store.privacyTasks(in: [.available])
-        where clock.nowMilliseconds >= (task.finishedMilliseconds ?? task.createdMilliseconds) + age {
+        where clock.nowMilliseconds - age >= task.finishedMilliseconds ?? task.createdMilliseconds {
             try files.remove(task.trackingID)
             task.state = .expired
             _ = try await store.replace(task, in: .available)

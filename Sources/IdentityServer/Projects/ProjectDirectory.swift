@@ -51,10 +51,13 @@ package final class ProjectDirectory: Sendable {
         init(projects: [ProjectRecord], accounts: [AccountRecord]) {
             self.projects = projects
             rules = Dictionary(uniqueKeysWithValues: projects.map { ($0.id, $0.rules) })
-            byToken = Dictionary(uniqueKeysWithValues: projects.map { (DistinctID($0.token), $0) })
-            bySecretDigest = Dictionary(uniqueKeysWithValues: projects.map { (DistinctID($0.secretDigest), $0) })
+            // The store keeps these apart; where damage made two the same, neither project answers for the other.
+            let byToken = Dictionary(grouping: projects) { DistinctID($0.token) }
+            self.byToken = byToken.compactMapValues { $0.count == 1 ? $0[0] : nil }
+            let bySecretDigest = Dictionary(grouping: projects) { DistinctID($0.secretDigest) }
+            self.bySecretDigest = bySecretDigest.compactMapValues { $0.count == 1 ? $0[0] : nil }
             byID = Dictionary(uniqueKeysWithValues: projects.map { ($0.id, $0) })
-            accountsByName = Dictionary(uniqueKeysWithValues: accounts.map { (DistinctID($0.username), $0) })
+            accountsByName = Dictionary(accounts.map { (DistinctID($0.username), $0) }) { first, _ in first }
         }
 
         package func project(token: [UInt8]) -> ProjectRecord? { byToken[DistinctID(token)] }

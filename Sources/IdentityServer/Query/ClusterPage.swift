@@ -152,15 +152,22 @@ struct ClusterPage {
             content = Content(
                 members: [], size: root.size, canonicalID: try identity.canonicalNode(ofRoot: root).id)
         }
+        var watch = LoopWatch()
         while true {
             content.members.append(current.forgettingLinks(after: sequence))
-            guard current.next != root.key, let next = try identity.node(current.next) else { return content }
-            current = next
+            if current.next == root.key { break }
+            current = try identity.existing(current.next)
+            guard !watch.isRepeated(current.key) else { throw identity.failure(.ring(root.key)) }
             guard content.members.count < limit else {
-                content.next = next.key
+                content.next = current.key
                 return content
             }
         }
+        // A first page that is the last has every member, as far as the ring is the one of that size.
+        guard start != nil || Int64(content.members.count) == content.size else {
+            throw identity.failure(.ring(root.key))
+        }
+        return content
     }
 
     private static func write(_ member: Node, to json: inout JSONBuilder) {

@@ -9,7 +9,7 @@ enum Timestamp {
     /// `2023-11-14T22:13:20.000Z`.
     static func text(milliseconds: Int64) -> String {
         let day = floorDivide(milliseconds, millisecondsPerDay)
-        let rest = milliseconds - day * millisecondsPerDay
+        let rest = ((milliseconds % millisecondsPerDay) + millisecondsPerDay) % millisecondsPerDay
         let (year, month, dayOfMonth) = civil(fromDay: day)
         let (hours, minutes) = (rest / 3_600_000, rest / 60_000 % 60)
         return "\(pad(year, 4))-\(pad(month, 2))-\(pad(dayOfMonth, 2))T\(pad(hours, 2)):\(pad(minutes, 2)):"
@@ -52,7 +52,7 @@ enum Timestamp {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * monthIndex + 2) / 5 + 1)
     }
 
-    private static func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a >= 0 ? a / b : (a - b + 1) / b }
+    private static func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a >= 0 ? a / b : (a + 1) / b - 1 }
 
     private static func pad(_ number: Int64, _ width: Int) -> String {
         let text = String(number)

@@ -29,6 +29,7 @@ struct EntryChanges: Sendable {
     private var stage: Stage
     /// Ids in the cluster whose ring is gone through: no piece has more.
     private var ringSize: Int64 = 0
+    private var watch = LoopWatch()
 
     /// One changed id.
     struct Member: Sendable {
@@ -162,6 +163,7 @@ struct EntryChanges: Sendable {
         }
         if isWhole {
             if let member = try identity.node(changed.link.from) { ringSize = try identity.root(of: member).size }
+            watch = LoopWatch()
             stage = .ring(change.pieces, next: first)
         } else {
             stage = .pieces(PastClusters(of: change.pieces.map(\.root), asOf: entry.sequence - 1))
@@ -180,9 +182,9 @@ struct EntryChanges: Sendable {
         var pieces = pieces[...]
         var next = start
         while let piece = pieces.first {
-            // A node that is named is there: the piece is whole, and nothing comes between in one snapshot.
-            guard let node = try identity.node(next) else { break }
-            guard members.count < ringSize else {
+            // The piece is whole, and nothing comes between in one snapshot.
+            let node = try identity.existing(next)
+            guard members.count < ringSize, !watch.isRepeated(next) else {
                 throw StoreError(
                     .corrupt,
                     "What is recorded with a link does not fit the ring of its cluster. `selfsame verify` says where; "

@@ -6,12 +6,15 @@ extension MemoryProject {
         append(plan.report.entry)
         index.replace(plan.nodes)
         for link in plan.links { append(LinkState(fromSequence: sequence, isActive: plan.isActive), of: link) }
-        for link in plan.links {
-            if plan.isActive {
-                index.admit(activeLink: link.statement)
-            } else if !links(of: link.from, activeAsOf: .max).contains(where: { $0.statement == link.statement }) {
-                index.forget(activeLink: link.statement)
+        if plan.isActive {
+            for link in plan.links { index.admit(activeLink: link.statement) }
+        } else {
+            // After a restore, two links may say the same.
+            var stated: Set<LinkStatement> = []
+            for key in Set(plan.links.map(\.from)) {
+                stated.formUnion(links(of: key, activeAsOf: .max).lazy.map(\.statement))
             }
+            for link in plan.links where !stated.contains(link.statement) { index.forget(activeLink: link.statement) }
         }
         for pair in plan.blocked {
             block(pair, sequence: sequence)

@@ -10,6 +10,8 @@ extension MemorySnapshot: StoreRows {
     /// There are no files.
     func fileFaults(limit: Int) -> [String] { [] }
 
+    func rowFaults() -> [String] { [] }
+
     func links(in project: ProjectID, after sequence: Int64, limit: Int) -> [Link] {
         let links = nodes(in: project, after: 0, limit: .max).flatMap { self.links(from: $0.key, in: project) }
         let wanted = links.filter { $0.sequence > sequence }.sorted { $0.sequence < $1.sequence }

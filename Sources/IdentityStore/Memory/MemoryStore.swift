@@ -30,6 +30,8 @@ package final class MemoryStore: Store {
         try withState { state throws(StoreError) in try body(MemorySnapshot(state)) }
     }
 
+    package func probe() async throws(StoreError) { try withState { _ throws(StoreError) in } }
+
     package func projects() async throws(StoreError) -> [ProjectRecord] {
         try withState { state throws(StoreError) in state.projects.values.sorted { $0.id < $1.id } }
     }

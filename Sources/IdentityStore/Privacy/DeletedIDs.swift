@@ -67,7 +67,7 @@ extension DeletedIDs {
         if event.filedID.isEmpty, isSentUnder || event.sentID.isEmpty, !redacted.namesOthers { return .delete }
         var event = event
         if redacted.isNeeded { event.properties = redacted.properties(of: event.properties) }
-        if let refusal {
+        if let refusal, !event.properties.isEmpty {
             let isEmpty = event.properties.count == 2
             event.properties.removeLast()
             event.properties += Array("\(isEmpty ? "" : ",")\"$failure_reason\":\"\(refusal.failureReason)\"}".utf8)

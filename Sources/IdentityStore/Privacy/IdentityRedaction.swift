@@ -122,7 +122,7 @@ private struct MinifiedReader {
                 defer { place += 1 }
                 return start..<place
             }
-            place += byte == UInt8(ascii: "\\") ? 2 : 1
+            place = min(place + (byte == UInt8(ascii: "\\") ? 2 : 1), bytes.count)
         }
         return nil
     }
@@ -168,7 +168,7 @@ private struct MinifiedReader {
             case UInt8(ascii: "t"): decoded.append(9)
             case UInt8(ascii: "u"):
                 var scalar = unit(text, at: place) ?? 0xFFFD
-                place += 4
+                place = min(place + 4, text.endIndex)
                 if 0xD800..<0xDC00 ~= scalar, text.dropFirst(place - text.startIndex).starts(with: [0x5C, 0x75]),
                     let low = unit(text, at: place + 2), 0xDC00..<0xE000 ~= low
                 {

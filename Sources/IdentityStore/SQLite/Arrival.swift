@@ -46,14 +46,18 @@ struct Arrival: Hashable, Comparable, Sendable {
     }
 }
 
-extension [Arrival] {
-    mutating func append(packed: UnsafeRawBufferPointer) {
-        reserveCapacity(count + packed.count / Arrival.sizeBytes)
-        for place in stride(from: 0, to: packed.count - Arrival.sizeBytes + 1, by: Arrival.sizeBytes) {
-            append(Arrival(packed, at: place))
-        }
+extension PreparedStatement {
+    /// The records of a value of `arrivals.packed` or `posting_block.records`.
+    ///
+    /// - Throws: `StoreError.corrupt` where it is cut off, or is none.
+    func arrivals(_ column: Int32, of table: String, _ row: Int64) throws(StoreError) -> [Arrival] {
+        let packed = bytesInPlace(column)
+        guard !packed.isEmpty, packed.count % Arrival.sizeBytes == 0 else { throw .unreadable(table, row) }
+        return stride(from: 0, to: packed.count, by: Arrival.sizeBytes).map { Arrival(packed, at: $0) }
     }
+}
 
+extension [Arrival] {
     /// The bytes of all of them.
     var packed: [UInt8] {
         var packed: [UInt8] = []

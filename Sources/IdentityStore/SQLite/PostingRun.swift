@@ -68,10 +68,14 @@ struct PostingRun: Sendable {
 extension PreparedStatement {
     /// A row of `posting_run`.
     fileprivate func postingRun() throws(StoreError) -> PostingRun {
-        guard let state = PostingRun.State(rawValue: integer(2)) else { throw .unreadable("posting_run", integer(0)) }
+        guard let state = PostingRun.State(rawValue: integer(2)), integer(5) <= integer(6) else {
+            throw .unreadable("posting_run", integer(0))
+        }
         return PostingRun(
-            number: integer(0), level: integer(1), state: state, output: isNull(3) ? nil : integer(3),
-            recordCount: Int(integer(4)), leastMilliseconds: integer(5), greatestMilliseconds: integer(6))
+            number: integer(0), level: try number(1, in: StoredNumber.optional, of: "posting_run", 0), state: state,
+            output: isNull(3) ? nil : integer(3),
+            recordCount: Int(try number(4, in: 0..<1 << 48, of: "posting_run", 0)),
+            leastMilliseconds: integer(5), greatestMilliseconds: integer(6))
     }
 }
 
@@ -159,16 +163,19 @@ struct PostingFence: Hashable, Sendable {
     }
 
     /// The records of its block, in order.
+    ///
+    /// - Throws: `StoreError.corrupt` where they do not stand in their order behind the fence: who goes through a run
+    ///   would leave some out, or never come to its end.
     func records(_ db: Database) throws(StoreError) -> [Arrival] {
         let statement = try PreparedStatement(cached: Statements.postingBlock, in: db)
         try statement.bind(1, block)
-        let found = try statement.first { row in
-            var records: [Arrival] = []
-            records.append(packed: row.bytesInPlace(0))
-            return records
+        let found = try statement.first { row throws(StoreError) in
+            try row.arrivals(0, of: "posting_block", block)
         }
-        guard let found else { throw .unreadable("posting_fence", run) }
-        return found
+        guard let records = found, let first = records.first, first.filedHash == firstHash,
+            first.key.timeMilliseconds == firstMilliseconds, zip(records, records.dropFirst()).allSatisfy({ $0 < $1 })
+        else { throw .unreadable("posting_fence", run) }
+        return records
     }
 
     private func bindKey(of statement: PreparedStatement) throws(StoreError) {
@@ -191,6 +198,7 @@ extension PreparedStatement {
         guard hash.count == 8 else { throw .unreadable("posting_fence", run) }
         return PostingFence(
             run: run, firstHash: UInt64(bigEndian: hash.loadUnaligned(as: UInt64.self)),
-            firstMilliseconds: integer(1), ordinal: integer(2), block: integer(3))
+            firstMilliseconds: integer(1), ordinal: try number(2, in: StoredNumber.optional, of: "posting_fence", 2),
+            block: integer(3))
     }
 }

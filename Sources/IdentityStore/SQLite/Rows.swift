@@ -3,23 +3,26 @@ import IdentityEngine
 /// How values stand in rows: in the order of the columns that `Statements` names.
 extension PreparedStatement {
     /// A row of `identity`.
-    func node() -> Node {
+    ///
+    /// - Throws: `StoreError.corrupt` for numbers that no store gives; what rows say of each other is not looked at.
+    func node() throws(StoreError) -> Node {
+        let key = try number(0, in: StoredNumber.counted, of: "identity", 0)
         var node = Node(
-            key: integer(0), id: DistinctID(bytes(1)), isAnonymousForm: isTrue(4), sequence: integer(2),
-            timeMilliseconds: integer(3))
-        node.parent = integer(5)
-        node.joinedSequence = integer(6)
-        node.next = integer(7)
-        node.order = integer(8)
-        node.identifiedSequence = integer(9)
-        node.aliasSequence = integer(10)
-        node.size = integer(11)
-        node.canonical = integer(12)
+            key: key, id: try distinctID(1, of: "identity", 0), isAnonymousForm: isTrue(4),
+            sequence: try number(2, in: StoredNumber.optional, of: "identity", 0), timeMilliseconds: integer(3))
+        node.parent = try number(5, in: StoredNumber.counted, of: "identity", 0)
+        node.joinedSequence = try number(6, in: StoredNumber.optional, of: "identity", 0)
+        node.next = try number(7, in: StoredNumber.counted, of: "identity", 0)
+        node.order = try number(8, in: 0..<2 * StoredNumber.limit, of: "identity", 0)
+        node.identifiedSequence = try number(9, in: StoredNumber.optional, of: "identity", 0)
+        node.aliasSequence = try number(10, in: StoredNumber.optional, of: "identity", 0)
+        node.size = try number(11, in: StoredNumber.counted, of: "identity", 0)
+        node.canonical = try number(12, in: StoredNumber.counted, of: "identity", 0)
         node.canonicalRank = integer(13)
-        node.canonicalSince = integer(14)
-        node.identifiedCount = integer(15)
-        node.linkedSequence = integer(16)
-        node.revisedSequence = integer(17)
+        node.canonicalSince = try number(14, in: StoredNumber.optional, of: "identity", 0)
+        node.identifiedCount = try number(15, in: StoredNumber.optional, of: "identity", 0)
+        node.linkedSequence = try number(16, in: StoredNumber.optional, of: "identity", 0)
+        node.revisedSequence = try number(17, in: StoredNumber.optional, of: "identity", 0)
         return node
     }
 
@@ -53,23 +56,23 @@ extension PreparedStatement {
 
     /// A row of `log`.
     func record() throws(StoreError) -> LogRecord {
-        guard let verb = Verb(rawValue: UInt8(truncatingIfNeeded: integer(2))) else {
-            throw .unreadable("log", integer(0))
-        }
+        let sequence = try number(0, in: StoredNumber.counted, of: "log", 0)
+        guard let verb = byte(2).flatMap({ Verb(rawValue: $0) }) else { throw .unreadable("log", sequence) }
         if integer(5) == LogTombstone.column {
-            return .tombstone(LogTombstone(sequence: integer(0), verb: verb, timeMilliseconds: integer(1)))
+            return .tombstone(LogTombstone(sequence: sequence, verb: verb, timeMilliseconds: integer(1)))
         }
         if integer(5) == AmendmentEntry.column { return .amendment(try amendment(verb)) }
         return .entry(try entry(verb))
     }
 
     private func amendment(_ verb: Verb) throws(StoreError) -> AmendmentEntry {
-        guard let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(10))),
-            let amendment = Amendment(verb, packed: bytes(12).unpackedNumbers)
+        guard let endpoint = byte(10).flatMap({ EventBatch.Endpoint(rawValue: $0) }),
+            let numbers = bytes(12).unpackedNumbers, let amendment = Amendment(verb, packed: numbers)
         else { throw .unreadable("log", integer(0)) }
+        var ids: [DistinctID] = []
+        for column: Int32 in [3, 4] where byteCount(column) > 0 { ids.append(try distinctID(column, of: "log", 0)) }
         return AmendmentEntry(
-            sequence: integer(0), timeMilliseconds: integer(1), amendment: amendment,
-            ids: [bytes(3), bytes(4)].filter { !$0.isEmpty }.map { DistinctID($0) },
+            sequence: integer(0), timeMilliseconds: integer(1), amendment: amendment, ids: ids,
             origin: EventBatch.Origin(endpoint: endpoint, principal: text(11)))
     }
 
@@ -90,13 +93,15 @@ extension PreparedStatement {
     }
 
     private func entry(_ verb: Verb) throws(StoreError) -> LogEntry {
-        guard let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(10)))
+        guard let endpoint = byte(10).flatMap({ EventBatch.Endpoint(rawValue: $0) })
         else { throw .unreadable("log", integer(0)) }
+        let event = IdentityEvent(
+            verb: verb, primary: try distinctID(3, of: "log", 0), secondary: try distinctID(4, of: "log", 0))
         return LogEntry(
-            sequence: integer(0), timeMilliseconds: integer(1),
-            event: IdentityEvent(verb: verb, primary: DistinctID(bytes(3)), secondary: DistinctID(bytes(4))),
-            outcome: try outcome(), hasLink: isTrue(7), clusterSize: Int(integer(8)),
-            maxClusterSize: Int(integer(9)), origin: EventBatch.Origin(endpoint: endpoint, principal: text(11)))
+            sequence: integer(0), timeMilliseconds: integer(1), event: event, outcome: try outcome(),
+            hasLink: isTrue(7), clusterSize: Int(try number(8, in: StoredNumber.optional, of: "log", 0)),
+            maxClusterSize: Int(try number(9, in: StoredNumber.optional, of: "log", 0)),
+            origin: EventBatch.Origin(endpoint: endpoint, principal: text(11)))
     }
 
     private func outcome() throws(StoreError) -> MergeOutcome {
@@ -104,7 +109,7 @@ extension PreparedStatement {
         case OutcomeKind.merged.column: return .merged
         case OutcomeKind.unchanged.column: return .unchanged
         case OutcomeKind.refused.column:
-            if let refusal = MergeRefusal(rawValue: UInt8(truncatingIfNeeded: integer(6))) { return .refused(refusal) }
+            if let refusal = byte(6).flatMap({ MergeRefusal(rawValue: $0) }) { return .refused(refusal) }
         default: break
         }
         throw .unreadable("log", integer(0))
@@ -130,10 +135,13 @@ extension PreparedStatement {
 
     /// Columns of `link`: sequence, verb, from, to.
     func link() throws(StoreError) -> Link {
-        guard let verb = Verb(rawValue: UInt8(truncatingIfNeeded: integer(1))) else {
+        guard let verb = byte(1).flatMap({ Verb(rawValue: $0) }), verb.isStatement, integer(2) != integer(3) else {
             throw .unreadable("link", integer(0))
         }
-        return Link(sequence: integer(0), verb: verb, from: integer(2), to: integer(3))
+        return Link(
+            sequence: try number(0, in: StoredNumber.counted, of: "link", 0), verb: verb,
+            from: try number(2, in: StoredNumber.counted, of: "link", 0),
+            to: try number(3, in: StoredNumber.counted, of: "link", 0))
     }
 
     /// Columns of `link` with those of its change behind them.
@@ -143,10 +151,14 @@ extension PreparedStatement {
         var pieces: [RingPiece] = []
         for column: Int32 in [5, 8] where !isNull(column) {
             pieces.append(
-                RingPiece(root: integer(column), first: integer(column + 1), former: integer(column + 2)))
+                RingPiece(
+                    root: try number(column, in: StoredNumber.counted, of: "link", 0),
+                    first: try number(column + 1, in: StoredNumber.counted, of: "link", 0),
+                    former: try number(column + 2, in: StoredNumber.counted, of: "link", 0)))
         }
+        let canonical = try number(4, in: StoredNumber.optional, of: "link", 0)
         return LinkChange(
-            link: link, change: CanonicalChange(canonical: integer(4), pieces: pieces), isCertain: isTrue(11))
+            link: link, change: CanonicalChange(canonical: canonical, pieces: pieces), isCertain: isTrue(11))
     }
 
     /// Binds what a link changed, the canonical id first.
@@ -166,14 +178,20 @@ extension PreparedStatement {
 
     /// A row of `event`, without its project.
     func event() throws(StoreError) -> StoredEvent {
-        guard let hash = halves(1), let endpoint = EventBatch.Endpoint(rawValue: UInt8(truncatingIfNeeded: integer(7)))
+        guard let hash = halves(1), let endpoint = byte(7).flatMap({ EventBatch.Endpoint(rawValue: $0) })
         else { throw .unreadable("event", integer(0)) }
         let sentID = bytes(3)
+        let filedID = isNull(4) ? sentID : bytes(4)
+        guard sentID.isUTF8, isNull(4) || filedID.isUTF8 else { throw .unreadable("event", integer(0)) }
+        var conflict: MergeRefusal?
+        if !isNull(10) {
+            conflict = MergeRefusal(conflictColumn: integer(10))
+            if conflict == nil { throw .unreadable("event", integer(0)) }
+        }
         return StoredEvent(
             key: EventKey(timeMilliseconds: integer(0), hashHigh: hash.high, hashLow: hash.low), name: bytes(2),
-            sentID: sentID, filedID: isNull(4) ? sentID : bytes(4), insertID: bytes(5), properties: bytes(6),
-            endpoint: endpoint, receivedMilliseconds: integer(8), sequence: integer(9),
-            conflict: isNull(10) ? nil : MergeRefusal(conflictColumn: integer(10)))
+            sentID: sentID, filedID: filedID, insertID: bytes(5), properties: bytes(6),
+            endpoint: endpoint, receivedMilliseconds: integer(8), sequence: integer(9), conflict: conflict)
     }
 }
 
@@ -189,9 +207,10 @@ extension [UInt8] {
         for number in numbers { Swift.withUnsafeBytes(of: number.bigEndian) { append(contentsOf: $0) } }
     }
 
-    /// The numbers that `init(packing:)` was given.
-    var unpackedNumbers: [Int64] {
-        stride(from: 0, to: count - 7, by: 8).map { place in
+    /// The numbers that `init(packing:)` was given; nil for bytes that it did not make.
+    var unpackedNumbers: [Int64]? {
+        guard count % 8 == 0 else { return nil }
+        return stride(from: 0, to: count, by: 8).map { place in
             self[place..<place + 8].reduce(0) { $0 << 8 | Int64($1) }
         }
     }
@@ -205,7 +224,8 @@ extension MergeRefusal {
         if conflictColumn == 1 {
             self = .anonymousAssignedAlready
         } else {
-            self.init(rawValue: UInt8(truncatingIfNeeded: conflictColumn))
+            guard let number = UInt8(exactly: conflictColumn) else { return nil }
+            self.init(rawValue: number)
         }
     }
 }
@@ -223,13 +243,5 @@ extension OutcomeKind {
         case .unchanged: 2
         case .refused: 3
         }
-    }
-}
-
-extension StoreError {
-    static func unreadable(_ table: String, _ row: Int64) -> StoreError {
-        StoreError(
-            .corrupt, "A row of the store says what this version does not know. Restore it from a backup.",
-            cause: "table \(table), row \(row)")
     }
 }

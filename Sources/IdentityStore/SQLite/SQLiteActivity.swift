@@ -86,11 +86,8 @@ struct SQLiteActivity {
         try rows.bind(1, project.rawValue)
         try rows.bind(2, 0)
         while try rows.step() {
-            let packed = rows.bytesInPlace(1)
-            for place in stride(from: 0, to: packed.count - Arrival.sizeBytes + 1, by: Arrival.sizeBytes) {
-                let record = Arrival(packed, at: place)
-                if hashes.contains(record.filedHash), record.key < key { _ = newest.take(record.key) }
-            }
+            for record in try rows.arrivals(1, of: "arrivals", rows.integer(0))
+            where hashes.contains(record.filedHash) && record.key < key { _ = newest.take(record.key) }
         }
     }
 

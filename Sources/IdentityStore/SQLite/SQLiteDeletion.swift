@@ -79,10 +79,9 @@ struct SQLiteDeletion: Sendable {
                 break
             }
             lastBatch = rows.integer(0)
-            let packed = rows.bytesInPlace(1)
-            left -= 1 + packed.count / Arrival.sizeBytes
-            for place in stride(from: 0, to: packed.count, by: Arrival.sizeBytes)
-            where try isConcerned(Arrival(packed, at: place), db) {
+            let arrivals = try rows.arrivals(1, of: "arrivals", lastBatch)
+            left -= 1 + arrivals.count
+            for arrival in arrivals where try isConcerned(arrival, db) {
                 finding.places.append(.batch(lastBatch))
                 break
             }
@@ -146,26 +145,24 @@ struct SQLiteDeletion: Sendable {
     ) throws(StoreError) -> Int {
         let statement = try PreparedStatement(cached: Statements.arrivals, in: db)
         try statement.bind(1, batch)
-        guard let packed = try statement.first({ $0.bytes(0) }) else { return 0 }
-        var kept: [UInt8] = []
-        kept.reserveCapacity(packed.count)
-        try packed.withBytes { packed throws(StoreError) in
-            for place in stride(from: 0, to: packed.count, by: Arrival.sizeBytes) {
-                try change(Arrival(packed, at: place), generating: &hashes, db)?.append(to: &kept)
-            }
+        let found = try statement.first { row throws(StoreError) in try row.arrivals(0, of: "arrivals", batch) }
+        guard let arrivals = found else { return 0 }
+        var kept: [Arrival] = []
+        for arrival in arrivals {
+            if let now = try change(arrival, generating: &hashes, db) { kept.append(now) }
         }
         if kept.isEmpty {
             try PreparedStatement(cached: Statements.keepLastBatch, in: db).run()
             let deletion = try PreparedStatement(cached: Statements.deleteArrivals, in: db)
             try deletion.bind(1, batch)
             try deletion.run()
-        } else if kept != packed {
+        } else if kept != arrivals {
             let update = try PreparedStatement(cached: Statements.updateArrivals, in: db)
             try update.bind(1, batch)
-            try update.bind(2, kept)
+            try update.bind(2, kept.packed)
             try update.run()
         }
-        return packed.count / Arrival.sizeBytes
+        return arrivals.count
     }
 
     /// Changes one event.
@@ -250,10 +247,21 @@ extension SQLiteDeletion {
             try run(Statements.deleteLinkStates, key, db)
             try run(Statements.deleteLinksFrom, key, db)
             try run(Statements.deleteLinksTo, key, db)
-            try run(Statements.deleteBlocks, key, db)
             try run(Statements.deleteIdentity, key, db)
         }
+        try deleteBlocks(of: Set(keys), db)
         return members
+    }
+
+    private func deleteBlocks(of keys: Set<NodeKey>, _ db: Database) throws(StoreError) {
+        let statement = try PreparedStatement(cached: Statements.blockedPairs, in: db)
+        try statement.bind(1, project.rawValue)
+        let pairs = try statement.all { NodePair(low: $0.integer(0), high: $0.integer(1)) }
+        let deletion = try PreparedStatement(cached: Statements.deleteBlock, in: db)
+        for pair in pairs where keys.contains(pair.low) || keys.contains(pair.high) {
+            try deletion.bind(pair, of: project)
+            try deletion.run()
+        }
     }
 
     /// Runs a statement whose parameters are the project and a number.

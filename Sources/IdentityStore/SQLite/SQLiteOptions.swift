@@ -32,7 +32,10 @@ package struct SQLiteOptions: Sendable {
     /// The size to which the write-ahead log's file is cut after it was folded in.
     package var journalSizeLimitBytes = 64 << 20
     /// How long to wait for a lock of another process before `StoreError.busy`.
-    package var busyTimeoutMilliseconds = 5_000
+    ///
+    /// Longer than a command beside a server holds it, for the largest unmerge too: what comes in meanwhile waits, and
+    /// does not fail.
+    package var busyTimeoutMilliseconds = 20_000
     /// How events are kept to be found by id.
     package var postings = Postings()
     /// The most pages of 8 kB that the file may have; nil is SQLite's own limit.

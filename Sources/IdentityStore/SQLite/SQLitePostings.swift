@@ -73,7 +73,7 @@ struct SQLitePostings {
             try statement.bind(2, Int64(options.openRowLimit))
             while records.count < options.openRecordLimit, try statement.step() {
                 batches.append(statement.integer(0))
-                records.append(packed: statement.bytesInPlace(1))
+                records += try statement.arrivals(1, of: "arrivals", statement.integer(0))
             }
             isFull = batches.count == options.openRowLimit || records.count >= options.openRecordLimit
         }

@@ -50,14 +50,16 @@ struct SQLiteProfiles: ProfileRows {
         try statement.bind(2, name.key)
         try statement.bind(3, name.id)
         return try statement.first { row throws(StoreError) in
-            StoredGroup(updatedMilliseconds: row.integer(0), ledger: try row.ledger(1, of: "group_profile"))
+            StoredGroup(updatedMilliseconds: row.integer(0), ledger: try row.ledger(1, of: "group_profile", 0))
         }
     }
 
     func lastProfileOrder(of project: ProjectID) throws(StoreError) -> Int64 {
         let statement = try PreparedStatement(cached: Statements.lastProfileOrder, in: db)
         try statement.bind(1, project.rawValue)
-        return try statement.first { row in row.integer(0) } ?? 0
+        return try statement.first { row throws(StoreError) in
+            try row.number(0, in: StoredNumber.optional, of: "profile_order", 0)
+        } ?? 0
     }
 
     /// Writes what a group of requests changed; a profile of which nothing is left loses its row.
@@ -124,16 +126,16 @@ extension PreparedStatement {
     /// A row of `profile`, without its project.
     fileprivate func profile() throws(StoreError) -> StoredProfile {
         StoredProfile(
-            id: DistinctID(bytes(0)), root: integer(1), linkedSequence: integer(2), updatedMilliseconds: integer(3),
-            ledger: try ledger(4, of: "profile"))
+            id: try distinctID(0, of: "profile", 3),
+            root: try number(1, in: StoredNumber.optional, of: "profile", 3),
+            linkedSequence: try number(2, in: StoredNumber.optional, of: "profile", 3),
+            updatedMilliseconds: integer(3), ledger: try ledger(4, of: "profile", 3))
     }
 
-    fileprivate func ledger(_ column: Int32, of table: String) throws(StoreError) -> ProfileLedger {
-        guard let ledger = ProfileLedger(encoded: bytes(column)) else {
-            throw StoreError(
-                .corrupt, "A profile of the store cannot be read by this version. Restore it from a backup.",
-                cause: "table \(table)")
-        }
+    fileprivate func ledger(
+        _ column: Int32, of table: String, _ key: Int32
+    ) throws(StoreError) -> ProfileLedger {
+        guard let ledger = ProfileLedger(encoded: bytes(column)) else { throw .unreadable(table, integer(key)) }
         return ledger
     }
 }

@@ -22,6 +22,29 @@ extension SQLiteSnapshot: StoreRows {
         return lines == ["ok"] ? [] : lines
     }
 
+    func rowFaults() throws(StoreError) -> [String] {
+        var faults: [String] = []
+        for table in ["identity", "arrivals", "counter"] {
+            let column = ["identity": "key", "arrivals": "batch", "counter": "value"][table] ?? ""
+            // A time up to which no entry is to come may be that of any clock.
+            let isTime = table == "counter" ? "AND name NOT LIKE 'settled %'" : ""
+            let statement = try PreparedStatement(
+                "SELECT count(*) FROM \(table) WHERE \(column) NOT BETWEEN 0 AND \(StoredNumber.limit - 1) \(isTime)",
+                in: db)
+            let count = try statement.first { $0.integer(0) } ?? 0
+            if count > 0 { faults.append("\(count) rows of \(table) have a number that no store gives") }
+        }
+        let numbers = try PreparedStatement("SELECT number, tracking_id FROM privacy_task", in: db)
+        for (number, trackingID) in try numbers.all({ ($0.integer(0), $0.text(1)) }) {
+            do throws(StoreError) {
+                _ = try SQLiteStore.task(trackingID, db)
+            } catch {
+                faults.append("the deletion or retrieval with number \(number) cannot be read")
+            }
+        }
+        return faults
+    }
+
     func nodeKeys(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [NodeKey] {
         let statement = try PreparedStatement(cached: Statements.keysAfter, in: db)
         try statement.bind(1, project.rawValue)

@@ -11,14 +11,14 @@ struct SQLiteSnapshot: StoreSnapshot {
         let statement = try PreparedStatement(cached: Statements.identityByID, in: db)
         try statement.bind(1, project.rawValue)
         try statement.bind(2, id.bytes)
-        return try statement.first { statement in statement.node() }
+        return try statement.first { statement throws(StoreError) in try statement.node() }
     }
 
     func node(_ key: NodeKey, in project: ProjectID) throws(StoreError) -> Node? {
         let statement = try PreparedStatement(cached: Statements.identityByKey, in: db)
         try statement.bind(1, key)
         try statement.bind(2, project.rawValue)
-        return try statement.first { statement in statement.node() }
+        return try statement.first { statement throws(StoreError) in try statement.node() }
     }
 
     func nodes(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [Node] {
@@ -26,19 +26,24 @@ struct SQLiteSnapshot: StoreSnapshot {
         try statement.bind(1, project.rawValue)
         try statement.bind(2, key)
         try statement.bind(3, Int64(max(limit, 0)))
-        return try statement.all { statement in statement.node() }
+        return try statement.all { statement throws(StoreError) in try statement.node() }
     }
 
     func lastSequence(of project: ProjectID) throws(StoreError) -> Int64 {
         let statement = try PreparedStatement(cached: Statements.lastSequence, in: db)
         try statement.bind(1, project.rawValue)
-        return try statement.first { statement in statement.integer(0) } ?? 0
+        return try statement.first { row throws(StoreError) in
+            try row.number(0, in: StoredNumber.counted, of: "log", 0)
+        } ?? 0
     }
 
     func leastEntryMilliseconds(of project: ProjectID) throws(StoreError) -> Int64 {
         let statement = try PreparedStatement(cached: Statements.leastEntryTime, in: db)
         try statement.bind(1, project.rawValue)
-        return try statement.first { $0.integer(0) } ?? .min
+        let least = try statement.first { $0.integer(0) } ?? .min
+        // Times never go back: nothing that comes after such a time could be told from it any more.
+        guard least <= StoredNumber.latestMilliseconds else { throw .damaged("table log, the last time") }
+        return least
     }
 
     func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link] {
@@ -164,6 +169,7 @@ struct SQLiteSnapshot: StoreSnapshot {
         try statement.bind(3, withUnsafeBytes(of: hash) { Array($0) })
         try statement.bind(4, beforeMilliseconds)
         try statement.bind(5, Int64(max(limit, 0)))
+        defer { statement.reset() }
         var page: [StoredEvent] = []
         var sizeBytes = 0
         while sizeBytes < sizeLimitBytes || page.isEmpty, try statement.step() {
@@ -171,7 +177,6 @@ struct SQLiteSnapshot: StoreSnapshot {
             sizeBytes += event.properties.count
             page.append(event)
         }
-        statement.reset()
         return page
     }
 }

@@ -2,17 +2,48 @@ import GRDB
 package import IdentityEngine
 
 extension SQLiteStore {
+    /// How often an amendment is planned beside commits before it is planned with them waiting.
+    private static let planLimit = 3
+
+    /// Planning takes the most time, and commits go on meanwhile: it is done on a reading connection, and what was
+    /// planned is written if it holds by then.
     package func amend(
         _ request: AmendmentRequest, in project: ProjectID, by rules: MergeRules, origin: EventBatch.Origin,
         nowMilliseconds: Int64
     ) async throws(StoreError) -> Result<AmendmentReport, AmendmentRefusal> {
-        try await write { writer, db throws(StoreError) in
+        for _ in 0..<Self.planLimit where request.isLong {
+            let planned = try await read { snapshot throws(StoreError) in
+                try snapshot.plan(
+                    request, in: project, system: rules.system, origin: origin, nowMilliseconds: nowMilliseconds)
+            }
+            guard case .success(let plan) = planned else { return planned.map(\.report) }
+            let report = try await write { writer, db throws(StoreError) in
+                try writer.inTransaction(db) { _ throws(StoreError) -> AmendmentReport? in
+                    let current = try plan.brought(
+                        to: SQLiteSnapshot(db), in: project, nowMilliseconds: nowMilliseconds)
+                    if let current { try SQLiteAmendment(db: db, project: project).write(current) }
+                    return current?.report
+                }
+            }
+            if let report { return .success(report) }
+        }
+        return try await write { writer, db throws(StoreError) in
             try writer.inTransaction(db) { _ throws(StoreError) in
                 let planned = try SQLiteSnapshot(db).plan(
                     request, in: project, system: rules.system, origin: origin, nowMilliseconds: nowMilliseconds)
                 if case .success(let plan) = planned { try SQLiteAmendment(db: db, project: project).write(plan) }
                 return planned.map(\.report)
             }
+        }
+    }
+}
+
+extension AmendmentRequest {
+    /// Whether planning it takes the longer the larger clusters are.
+    fileprivate var isLong: Bool {
+        switch self {
+        case .unmergeLink, .unmergeID, .restore: true
+        case .unblock: false
         }
     }
 }
@@ -25,28 +56,28 @@ struct SQLiteAmendment {
     func write(_ plan: AmendmentPlan) throws(StoreError) {
         let sequence = plan.report.entry.sequence
         try write(plan.report.entry, named: plan.namedNodes)
+        var statement = try PreparedStatement(cached: Statements.updateIdentity, in: db)
         for node in plan.nodes {
-            let statement = try PreparedStatement(cached: Statements.updateIdentity, in: db)
             try statement.bind(1, node.key)
             try statement.bindState(of: node, from: 2)
             try statement.run()
         }
+        statement = try PreparedStatement(cached: Statements.insertLinkState, in: db)
         for link in plan.links {
-            let statement = try PreparedStatement(cached: Statements.insertLinkState, in: db)
             try statement.bind(1, project.rawValue)
             try statement.bind(2, link.sequence)
             try statement.bind(3, sequence)
             try statement.bind(4, plan.isActive)
             try statement.run()
         }
+        statement = try PreparedStatement(cached: Statements.replaceBlock, in: db)
         for pair in plan.blocked {
-            let statement = try PreparedStatement(cached: Statements.replaceBlock, in: db)
             try statement.bind(pair, of: project)
             try statement.bind(4, sequence)
             try statement.run()
         }
+        statement = try PreparedStatement(cached: Statements.deleteBlock, in: db)
         for pair in plan.lifted {
-            let statement = try PreparedStatement(cached: Statements.deleteBlock, in: db)
             try statement.bind(pair, of: project)
             try statement.run()
         }

@@ -59,10 +59,11 @@ extension SQLiteStore {
         return try statement.first { row throws(StoreError) in try row.privacyTask() }
     }
 
+    /// The tasks that can be read: one that is damaged keeps no other from its end (`StoreRows.rowFaults` names it).
     static func tasks(in state: PrivacyTask.State, _ db: Database) throws(StoreError) -> [PrivacyTask] {
         let statement = try PreparedStatement(cached: Statements.tasksInState, in: db)
         try statement.bind(1, Int64(state.rawValue))
-        return try statement.all { row throws(StoreError) in try row.privacyTask() }
+        return try statement.all { row in try? row.privacyTask() }.compactMap { $0 }
     }
 
     static func update(
@@ -85,9 +86,9 @@ extension SQLiteStore {
 extension PreparedStatement {
     /// A row of `privacy_task`.
     fileprivate func privacyTask() throws(StoreError) -> PrivacyTask {
-        guard let kind = PrivacyTask.Kind(rawValue: UInt8(truncatingIfNeeded: integer(2))),
+        guard let kind = byte(2).flatMap({ PrivacyTask.Kind(rawValue: $0) }),
             let compliance = PrivacyTask.ComplianceType(rawValue: text(3)),
-            let state = PrivacyTask.State(rawValue: UInt8(truncatingIfNeeded: integer(7))),
+            let state = byte(7).flatMap({ PrivacyTask.State(rawValue: $0) }),
             let ids = PrivacyTask.distinctIDs(packed: bytes(8))
         else { throw .unreadable("privacy_task", integer(5)) }
         return PrivacyTask(

@@ -74,7 +74,8 @@ extension SQLiteStore {
 
     private static func projects(_ db: Database) throws(StoreError) -> [ProjectRecord] {
         try PreparedStatement(cached: Statements.projects, in: db).all { row throws(StoreError) in
-            guard let system = IdentitySystem(rawValue: row.text(4)), let form = AnonymousForm(rawValue: row.text(6))
+            guard let system = IdentitySystem(rawValue: row.text(4)), let form = AnonymousForm(rawValue: row.text(6)),
+                MergeRules.isAllowed(maxClusterSize: Int(row.integer(5)))
             else { throw .unreadable("project", row.integer(0)) }
             return ProjectRecord(
                 id: ProjectID(row.integer(0)), name: row.text(1), token: row.text(2), secretDigest: row.bytes(3),

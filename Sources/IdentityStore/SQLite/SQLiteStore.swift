@@ -12,6 +12,8 @@ package final class SQLiteStore: Store {
     let options: SQLiteOptions
     private let writer: SQLiteWriter
     private let readers: SQLiteReaders
+    /// A connection that nothing but `probe` uses.
+    private let probes: SQLiteReaders
     private let isClosed = Mutex(false)
 
     /// Opens a store, and makes its tables where the file is new.
@@ -33,6 +35,8 @@ package final class SQLiteStore: Store {
             readers = try SQLiteReaders(
                 path: path, count: options.readerCount, waitingLimit: options.waitingReadLimit,
                 configuration: configuration)
+            probes = try SQLiteReaders(
+                path: path, count: 1, waitingLimit: options.waitingReadLimit, configuration: configuration)
             self.connection = connection
             self.options = options
         } catch {
@@ -69,6 +73,13 @@ package final class SQLiteStore: Store {
         try await onReader { db throws(StoreError) in try body(SQLiteSnapshot(db)) }
     }
 
+    /// Reads on a connection of its own, which nothing that takes long ever has.
+    package func probe() async throws(StoreError) {
+        try await onReader(of: probes) { db throws(StoreError) in
+            _ = try SQLiteSnapshot(db).lastSequence(of: ProjectID(0))
+        }
+    }
+
     package func reset() async throws(StoreError) {
         try await writeInTransaction { db throws(StoreError) in
             for table in Schema.contentTables { try PreparedStatement("DELETE FROM \(table)", in: db).run() }
@@ -96,12 +107,13 @@ package final class SQLiteStore: Store {
         if wasClosed { throw .closed }
         let result: Result<Void, StoreError> = await withCheckedContinuation { continuation in
             // Closing waits for the reads and the writes that run, which no thread of Swift's should.
-            DispatchQueue.global().async { [connection, writer, readers] in
+            DispatchQueue.global().async { [connection, writer, readers, probes] in
                 let result: Result<Void, StoreError>
                 do {
                     // The last connection to close folds the write-ahead log into the file; one that only reads
                     // cannot.
                     try readers.close()
+                    try probes.close()
                     connection.writeWithoutTransaction { _ in writer.close() }
                     try connection.close()
                     result = .success(())
@@ -162,6 +174,10 @@ extension SQLiteStore {
 
     func onReader<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value { try await onReader(of: readers, body) }
+
+    private func onReader<Value: Sendable>(
+        of readers: SQLiteReaders, _ body: @escaping @Sendable (Database) throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
         if isClosed.withLock({ $0 }) { throw .closed }
         let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
@@ -185,9 +201,12 @@ extension SQLiteStore {
     private static func inSnapshot<Value>(
         _ db: Database, _ body: () throws(StoreError) -> Value
     ) throws(StoreError) -> Value {
+        // Nothing is lost with a read that could not be ended.
+        if db.isInsideTransaction { try PreparedStatement(cached: Statements.rollback, in: db).run() }
         try PreparedStatement(cached: Statements.beginReading, in: db).run()
         let result = Result(catching: body)
-        try PreparedStatement(cached: Statements.commit, in: db).run()
+        // Where reading fails, SQLite may have ended it by itself; the next read looks again.
+        if db.isInsideTransaction { try? PreparedStatement(cached: Statements.commit, in: db).run() }
         return try result.get()
     }
 }

@@ -37,16 +37,18 @@ extension Schema {
 
 /// The statements about arrivals and runs.
 extension Statements {
-    /// The greatest number may have been deleted: `counter` has it then.
+    /// The greatest number may have been deleted: `counter` has it then. A greater one than any that is given is
+    /// damaged, and must not keep every project from getting numbers.
     static let insertArrivals = """
         INSERT INTO arrivals (batch, project, packed) VALUES (1 + max(
-            coalesce((SELECT max(batch) FROM arrivals), 0),
-            coalesce((SELECT value FROM counter WHERE name = 'batch'), 0)), ?, ?)
+            coalesce((SELECT max(batch) FROM arrivals WHERE batch < \(StoredNumber.limit)), 0),
+            coalesce((SELECT value FROM counter WHERE name = 'batch' AND value < \(StoredNumber.limit)), 0)), ?, ?)
         """
 
     /// To be run before the last row may be deleted, so that no number is given twice.
     static let keepLastBatch = """
-        INSERT INTO counter (name, value) SELECT 'batch', max(batch) FROM arrivals WHERE true
+        INSERT INTO counter (name, value)
+        SELECT 'batch', max(batch) FROM arrivals WHERE batch < \(StoredNumber.limit)
         HAVING max(batch) IS NOT NULL
         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
         """

@@ -64,12 +64,14 @@ extension Statements {
 
     static let deleteLinksTo = "DELETE FROM link WHERE to_key = ?2 AND project = ?1"
 
-    static let deleteBlocks = "DELETE FROM block WHERE project = ?1 AND (low_key = ?2 OR high_key = ?2)"
+    /// Of a block, either end may be deleted; no index has the second.
+    static let blockedPairs = "SELECT low_key, high_key FROM block WHERE project = ?"
 
     static let deleteIdentity = "DELETE FROM identity WHERE project = ? AND key = ?"
 
     static let keepLastKey = """
-        INSERT INTO counter (name, value) SELECT 'node', max(key) FROM identity WHERE true HAVING max(key) IS NOT NULL
+        INSERT INTO counter (name, value)
+        SELECT 'node', max(key) FROM identity WHERE key < \(StoredNumber.limit) HAVING max(key) IS NOT NULL
         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
         """
 

@@ -29,11 +29,12 @@ enum Statements {
         WHERE project = ? AND key > ? ORDER BY key LIMIT ?
         """
 
-    /// The greatest key may have been deleted: `counter` has it then.
+    /// The greatest key may have been deleted: `counter` has it then. A greater one than any that is given is damaged,
+    /// and must not keep every project from getting keys.
     static let lastKey = """
         SELECT max(
-            coalesce((SELECT max(key) FROM identity), 0),
-            coalesce((SELECT value FROM counter WHERE name = 'node'), 0))
+            coalesce((SELECT max(key) FROM identity WHERE key < \(StoredNumber.limit)), 0),
+            coalesce((SELECT value FROM counter WHERE name = 'node' AND value < \(StoredNumber.limit)), 0))
         """
 
     static let insertIdentity = """

@@ -33,6 +33,9 @@ extension StoreError {
             self.init(.incompatible, "The file is not a store of selfsame. Name another data directory.", cause: cause)
         case SQLITE_CORRUPT:
             self.init(.corrupt, "The store's file is damaged. Restore it from a backup.", cause: cause)
+        case SQLITE_CONSTRAINT, SQLITE_MISMATCH:
+            // What is written follows from what was read: two rows that cannot be both there contradict each other.
+            self = .damaged(cause)
         default:
             self.init(.unexpected, "The store failed in a way that it does not know.", cause: cause)
         }

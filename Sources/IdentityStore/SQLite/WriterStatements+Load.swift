@@ -3,8 +3,7 @@ import IdentityEngine
 extension WriterStatements {
     /// The key that the next new node gets: keys are numbered over all projects, and never given twice.
     func nextKey() throws(StoreError) -> NodeKey {
-        defer { lastKey.reset() }
-        return try lastKey.step() ? lastKey.integer(0) + 1 : 1
+        try (lastKey.first { $0.integer(0) } ?? 0) + 1
     }
 
     /// A project's state for a plan: its place in its log, and what its events name.
@@ -13,12 +12,15 @@ extension WriterStatements {
             id: project.id, rules: project.rules, index: IdentityIndex(nextKey: nextKey), lastSequence: 0,
             leastEntryMilliseconds: .min)
         try lastSequence.bind(1, project.id.rawValue)
-        if try lastSequence.step() {
-            state.lastSequence = lastSequence.integer(0)
-            lastSequence.reset()
-        }
+        state.lastSequence =
+            try lastSequence.first { row throws(StoreError) in
+                try row.number(0, in: StoredNumber.counted, of: "log", 0)
+            } ?? 0
         try leastEntryTime.bind(1, project.id.rawValue)
         state.leastEntryMilliseconds = try leastEntryTime.first { $0.integer(0) } ?? .min
+        guard state.leastEntryMilliseconds <= StoredNumber.latestMilliseconds else {
+            throw .damaged("table log, the last time")
+        }
         for id in project.ids { try admit(id, to: &state) }
         let hasBlocks = project.statements.isEmpty ? false : try isThereABlock()
         var stated: Set<LinkStatement> = []
@@ -57,9 +59,20 @@ extension WriterStatements {
     /// A Legacy project's events are filed under the id of the root's canonical node, so that is loaded there as well.
     private func admit(_ id: DistinctID, to state: inout CommitPlan.ProjectState) throws(StoreError) {
         guard var node = try node(for: id, in: state) else { return }
+        let isLegacy = state.rules.system == .legacy
+        guard isLegacy || !node.isWithoutPlace else { throw .damaged(.place(node.key)) }
         state.index.admit(node)
-        while !node.isRoot { node = try admit(node.parent, to: &state) }
-        if state.rules.system == .legacy { _ = try admit(node.canonical, to: &state) }
+        while !node.isRoot {
+            let parent = try self.node(node.parent, in: state)
+            guard node.isJoined(under: parent) else { throw .damaged(.way(node.key)) }
+            state.index.admit(parent)
+            node = parent
+        }
+        guard node.isSoundRoot else { throw .damaged(.way(node.key)) }
+        guard isLegacy else { return }
+        let canonical = try self.node(node.canonical, in: state)
+        guard node.isRepresented(by: canonical) else { throw .damaged(.canonical(node.key)) }
+        state.index.admit(canonical)
     }
 
     private func node(for id: DistinctID, in state: CommitPlan.ProjectState) throws(StoreError) -> Node? {
@@ -67,22 +80,18 @@ extension WriterStatements {
         return try id.bytes.withBytes { bytes throws(StoreError) in
             try identityByID.bind(1, state.id.rawValue)
             try identityByID.bind(2, inPlace: bytes)
-            return try identityByID.first { row in row.node() }
+            return try identityByID.first { row throws(StoreError) in try row.node() }
         }
     }
 
-    private func admit(_ key: NodeKey, to state: inout CommitPlan.ProjectState) throws(StoreError) -> Node {
+    /// A node that another one names.
+    private func node(_ key: NodeKey, in state: CommitPlan.ProjectState) throws(StoreError) -> Node {
         if let node = state.index.node(key) { return node }
         try identityByKey.bind(1, key)
         try identityByKey.bind(2, state.id.rawValue)
-        guard try identityByKey.step() else {
-            throw StoreError(
-                .corrupt, "An id of the store belongs to a cluster that is not there. Restore it from a backup.",
-                cause: "table identity, key \(key)")
+        guard let node = try identityByKey.first({ row throws(StoreError) in try row.node() }) else {
+            throw .damaged(.missing(key))
         }
-        let node = identityByKey.node()
-        identityByKey.reset()
-        state.index.admit(node)
         return node
     }
 

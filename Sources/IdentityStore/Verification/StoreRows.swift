@@ -8,6 +8,10 @@ protocol StoreRows: StoreSnapshot {
     /// What the store's own check of its files finds, a line each; none where they are sound.
     func fileFaults(limit: Int) throws(StoreError) -> [String]
 
+    /// What is wrong with rows that belong to no project's log, a line each: numbers that no store gives, and tasks
+    /// that cannot be read.
+    func rowFaults() throws(StoreError) -> [String]
+
     /// The keys of nodes, ascending, after a key.
     func nodeKeys(in project: ProjectID, after key: NodeKey, limit: Int) throws(StoreError) -> [NodeKey]
 

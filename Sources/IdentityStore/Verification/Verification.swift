@@ -35,7 +35,8 @@ extension Store {
     package func faults(checksFiles: Bool) async throws(StoreError) -> [String] {
         let (found, faults) = try await read { snapshot throws(StoreError) -> ([ProjectID], [String]) in
             guard let rows = snapshot as? any StoreRows else { return ([], []) }
-            return (try rows.projectsWithRows(), checksFiles ? try rows.fileFaults(limit: 20) : [])
+            let faults = checksFiles ? try rows.fileFaults(limit: 20) : []
+            return (try rows.projectsWithRows(), try rows.rowFaults() + faults)
         }
         // No project is ever taken away, and one that was made meanwhile is known by now.
         let known = Set(try await projects().map(\.id))
