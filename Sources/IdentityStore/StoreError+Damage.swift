@@ -2,7 +2,7 @@ import IdentityEngine
 
 /// What is stored contradicts itself: the request that meets it fails, and no other.
 extension StoreError {
-    /// - Parameter cause: where it is, for the log.
+    /// Rows that contradict each other; the cause says where, for the log.
     static func damaged(_ cause: String) -> StoreError {
         StoreError(
             .corrupt,
@@ -13,11 +13,7 @@ extension StoreError {
     /// Nodes that contradict each other.
     static func damaged(_ fault: NodeFault) -> StoreError { damaged("table identity: \(fault)") }
 
-    /// A row that no version has written.
-    ///
-    /// - Parameters:
-    ///   - table: the row's table.
-    ///   - row: what tells it from others: its key, its sequence or its time.
+    /// A row that no version has written, told from others of its table by its key, its sequence or its time.
     static func unreadable(_ table: String, _ row: Int64) -> StoreError {
         StoreError(
             .corrupt,

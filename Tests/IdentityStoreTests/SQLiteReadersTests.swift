@@ -107,6 +107,26 @@ struct SQLiteReadersTests {
         }
     }
 
+    @Test func `a probe is answered while every connection that reads is taken`() async throws {
+        try await withTemporaryDirectory { directory in
+            var options = SQLiteOptions()
+            (options.readerCount, options.waitingReadLimit) = (2, 1)
+            let store = try SQLiteStore(path: directory + "/store.sqlite", options: options)
+            let blockades = [Blockade(), Blockade()]
+            try await withThrowingTaskGroup { tasks in
+                for blockade in blockades {
+                    tasks.addTask { try await store.read { _ throws(StoreError) in blockade.hold() } }
+                }
+                for blockade in blockades { await blockade.hasBegun() }
+                for _ in 0..<10 { try await store.probe() }
+                for blockade in blockades { blockade.open() }
+                try await tasks.waitForAll()
+            }
+            try await store.close()
+            await #expect(throws: StoreError.closed) { try await store.probe() }
+        }
+    }
+
     @Test func `a queue keeps its order, and no more places than it needs`() {
         var queue = FirstInFirstOut<Int>()
         var (added, taken) = (0, 0)

@@ -105,7 +105,8 @@ extension OpenAPI {
                 "events"]}},
               "stay_together": {"$ref": "#/components/schemas/Pairs"},
               "blocked": {"$ref": "#/components/schemas/Pairs"}, "unblocked": {"$ref": "#/components/schemas/Pairs"},
-              "truncated": {"type": "boolean"}}},
+              "truncated": {"type": "boolean"},
+              "note": {"type": "string", "description": "Where the events that move could not be counted."}}},
           "Explanation": {"type": "object", "additionalProperties": false,
             "required": ["connected", "ids", "block", "hint", "sequence"], "properties": {
               "connected": {"type": "boolean"}, "ids": {"type": "array", "items": {"type": "object"}},

@@ -37,8 +37,9 @@ extension Schema {
 
 /// The statements about arrivals and runs.
 extension Statements {
-    /// The greatest number may have been deleted: `counter` has it then. A greater one than any that is given is
-    /// damaged, and must not keep every project from getting numbers.
+    /// The greatest number may have been deleted: `counter` has it then.
+    ///
+    /// A greater one than any that is given is damaged, and must not keep every project from getting numbers.
     static let insertArrivals = """
         INSERT INTO arrivals (batch, project, packed) VALUES (1 + max(
             coalesce((SELECT max(batch) FROM arrivals WHERE batch < \(StoredNumber.limit)), 0),

@@ -29,8 +29,9 @@ enum Statements {
         WHERE project = ? AND key > ? ORDER BY key LIMIT ?
         """
 
-    /// The greatest key may have been deleted: `counter` has it then. A greater one than any that is given is damaged,
-    /// and must not keep every project from getting keys.
+    /// The greatest key may have been deleted: `counter` has it then.
+    ///
+    /// A greater one than any that is given is damaged, and must not keep every project from getting keys.
     static let lastKey = """
         SELECT max(
             coalesce((SELECT max(key) FROM identity WHERE key < \(StoredNumber.limit)), 0),

@@ -1,0 +1,29 @@
+import IdentityEngine
+import Testing
+
+@Suite struct `Stored JSON` {
+    @Test(arguments: [
+        "{}", #"{"a":1}"#, #"{"a":-1.5e+3,"b":[],"c":{},"d":[1,"x",null,true,false]}"#,
+        #"{"":{"a":[[{"b":"\u00e9\\"}]]}}"#,
+        #"{"é":"\ud83c"}"#,
+    ]) func `an object is one`(_ text: String) {
+        #expect(StoredJSON.isObject(Array(text.utf8)))
+    }
+
+    @Test(arguments: [
+        "", "{", "}", "[]", "1", #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, #"{"a":1}}"#, #"{"a":1}x"#, #"{"a":[1}"#,
+        #"{"a":tru}"#,
+        #"{"a":"}"#, #"{"a":"\q"}"#, #"{"a":"\u12g4"}"#, #"{"a":1"b":2}"#, #"{a:1}"#, #"{"a":1]}"#,
+    ]) func `anything else is none`(_ text: String) {
+        #expect(!StoredJSON.isObject(Array(text.utf8)))
+    }
+
+    @Test func `bytes that are no text are none, and depth has no end`() {
+        #expect(!StoredJSON.isObject(Array(#"{"a":""#.utf8) + [0xFF] + Array(#""}"#.utf8)))
+        #expect(!StoredJSON.isObject(Array("{\"a\":\"\n\"}".utf8)))
+        let depth = 100_000
+        let nested = Array(#"{"a":"#.utf8) + Array(repeating: 0x5B, count: depth) + Array(repeating: 0x5D, count: depth)
+        #expect(StoredJSON.isObject(nested + [0x7D]))
+        #expect(!StoredJSON.isObject(nested))
+    }
+}
