@@ -191,7 +191,7 @@ def ask(server):
         own = {"Content-Type": "application/json", **basic(ORIGINAL.secret), **(headers or {})}
         body = None if body is None else json.dumps(body)
         try:
-            answers[name] = server.request(method, path, body, own, query, timeout=30)
+            answers[name] = server.request(method, path, body, own, query, timeout=20)
         except http.client.IncompleteRead:
             # A stream that met the damage after its first line: there is no other way to say so.
             assert path in ("/api/2.0/export", "/identity/mappings", "/identity/changes", "/api/2.0/engage"), name
@@ -314,3 +314,60 @@ def test_no_damaged_column_ends_the_server_or_stops_others(damaged, table):
     running.read("/identity/resolve", distinct_id="U1")
     if table in ("identity", "log", "link", "profile", "event", "arrivals"):
         assert met > 0, f"no damage of {table} was noticed"
+
+
+def test_a_deletion_that_meets_damage_keeps_no_other_waiting(damaged):
+    running, store = damaged
+    key = store.connection.execute("SELECT key FROM identity WHERE project = 1001 AND distinct_id = x'5632'").fetchone()[0]
+    store.connection.execute("UPDATE identity SET next = key WHERE key = ?", [key])
+
+    def ask_for(project, *ids):
+        answer = post(running, DELETIONS, {"distinct_ids": ids}, project, token=project.token)
+        assert answer.status == 201, answer
+        return answer.json["results"][0]["tracking_id"]
+
+    def status(project, task):
+        answer = running.request(
+            "GET", DELETIONS + task, headers=basic(project.secret), query={"token": project.token})
+        return answer.json["results"]["status"]
+
+    first, second = ask_for(ORIGINAL, "V1"), ask_for(SIMPLIFIED, "U1")
+    wait_until(lambda: status(SIMPLIFIED, second) == "SUCCESS", 60, "the end of the second deletion")
+    assert status(ORIGINAL, first) == "STARTED"
+    rows = {row[0]: row for row in store.kept["identity"]}
+    place = [name for name, _ in store.tables["identity"]].index("next")
+    store.connection.execute("UPDATE identity SET next = ? WHERE key = ?", [rows[key][place], key])
+    wait_until(lambda: status(ORIGINAL, first) == "SUCCESS", 60, "the end of the first deletion")
+
+
+COMMANDS = [
+    ("resolve", "U1", A1, "V3"), ("explain", "V1", "V3"), ("blocks",), ("unmerge", "--link", "4", "--preview"),
+    ("export", "--from", "2020-01-01", "--to", "2030-12-31"), ("verify", "--integrity", "--decide"),
+]
+
+
+@pytest.mark.parametrize("damage", [
+    "UPDATE identity SET parent = next, next = parent WHERE project = 1001",
+    "UPDATE identity SET size = 9223372036854775807, canonical = -1 WHERE project = 1001",
+    "UPDATE link SET verb = 200, from_key = to_key WHERE project = 1001",
+    "UPDATE log SET time = 9223372036854775807, outcome = 9 WHERE project = 1001",
+    "UPDATE profile SET ledger = substr(ledger, 2) WHERE project = 1001",
+    "UPDATE event SET properties = x'00', hash = x'00' || substr(hash, 3) WHERE project = 1001",
+])
+def test_a_command_on_a_damaged_store_says_so(template, tmp_path, damage):
+    data = tmp_path / "data"
+    shutil.copytree(template, data)
+    connection = sqlite3.connect(data / "selfsame.sqlite")
+    assert connection.execute(damage.replace("UPDATE", "UPDATE OR IGNORE", 1)).rowcount > 0
+    connection.commit()
+    connection.close()
+    ends = []
+    for arguments in COMMANDS:
+        options = [] if arguments[0] == "verify" else ["--project", "1001"]
+        done = run_command(*arguments, *options, "--data", data, timeout=60)
+        assert done.returncode in (0, 1, 2), (arguments, done)
+        assert done.returncode == 0 or "backup" in done.stdout + done.stderr, (arguments, done)
+        ends.append(done.returncode)
+    assert ends[-1] != 0, "verify found nothing"
+    for project in ("1002", "1003"):
+        assert run_command("resolve", "U1", "--project", project, "--data", data).returncode == 0

@@ -9,6 +9,8 @@ import Synchronization
 package final class ChangeReader: Sendable {
     /// The most entries that are looked up at once.
     private static let entryLimit = 256
+    /// How often the order of one entry is found anew because deletions took something of it.
+    private static let repeatLimit = 100
 
     private let project: ProjectID
     private let orders: EntryOrders
@@ -18,6 +20,8 @@ package final class ChangeReader: Sendable {
         var cursor: ChangeCursor
         /// The entry that is being read.
         var open: EntryChanges?
+        /// How often its order was found anew.
+        var repeats = 0
     }
 
     /// What one read gave.
@@ -79,6 +83,7 @@ package final class ChangeReader: Sendable {
                     page.isAtEnd = true
                     return page
                 }
+                state.repeats = 0
                 state.open = orders.order(of: entry.sequence, in: project) ?? EntryChanges(entry)
             }
             try advance(&state, snapshot, limit, &clock, &page)
@@ -120,7 +125,9 @@ package final class ChangeReader: Sendable {
             }
         }
         guard try take(from: entry, &state, snapshot, limit, &page) else {
-            // A deletion took something of it, so that its order is to be found anew.
+            // A deletion took something of it, so that its order is to be found anew. What is there never takes so many.
+            state.repeats += 1
+            guard state.repeats < Self.repeatLimit else { throw .damaged("entry \(entry.entry.sequence)") }
             orders.forget(entry, of: project)
             state.open = EntryChanges(entry.entry)
             return

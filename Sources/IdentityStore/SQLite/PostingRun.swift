@@ -68,7 +68,8 @@ struct PostingRun: Sendable {
 extension PreparedStatement {
     /// A row of `posting_run`.
     fileprivate func postingRun() throws(StoreError) -> PostingRun {
-        guard let state = PostingRun.State(rawValue: integer(2)), integer(5) <= integer(6) else {
+        guard let state = PostingRun.State(rawValue: integer(2)), isInteger(5), isInteger(6), integer(5) <= integer(6)
+        else {
             throw .unreadable("posting_run", integer(0))
         }
         return PostingRun(
@@ -195,10 +196,11 @@ extension PreparedStatement {
     /// Columns of `posting_fence`: first hash, first time, ordinal, block.
     fileprivate func fence(of run: Int64) throws(StoreError) -> PostingFence {
         let hash = bytesInPlace(0)
-        guard hash.count == 8 else { throw .unreadable("posting_fence", run) }
+        guard isBlob(0), hash.count == 8 else { throw .unreadable("posting_fence", run) }
         return PostingFence(
             run: run, firstHash: UInt64(bigEndian: hash.loadUnaligned(as: UInt64.self)),
-            firstMilliseconds: integer(1), ordinal: try number(2, in: StoredNumber.optional, of: "posting_fence", 2),
+            firstMilliseconds: try number(1, of: "posting_fence", 2),
+            ordinal: try number(2, in: StoredNumber.optional, of: "posting_fence", 2),
             block: integer(3))
     }
 }

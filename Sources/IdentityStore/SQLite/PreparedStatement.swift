@@ -83,6 +83,10 @@ struct PreparedStatement {
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(pointer, column) == SQLITE_NULL }
 
+    func isInteger(_ column: Int32) -> Bool { sqlite3_column_type(pointer, column) == SQLITE_INTEGER }
+
+    func isBlob(_ column: Int32) -> Bool { sqlite3_column_type(pointer, column) == SQLITE_BLOB }
+
     /// The bytes of a value; none where it is NULL.
     func bytes(_ column: Int32) -> [UInt8] {
         guard let base = sqlite3_column_blob(pointer, column) else { return [] }
@@ -101,9 +105,11 @@ struct PreparedStatement {
 
     func text(_ column: Int32) -> String { String(decoding: bytes(column), as: UTF8.self) }
 
-    /// Two big-endian numbers of eight bytes; nil where the value has another length.
+    /// Two big-endian numbers of eight bytes; nil where the value is of another length or type.
     func halves(_ column: Int32) -> (high: UInt64, low: UInt64)? {
-        guard let base = sqlite3_column_blob(pointer, column), byteCount(column) == 16 else { return nil }
+        guard isBlob(column), let base = sqlite3_column_blob(pointer, column), byteCount(column) == 16 else {
+            return nil
+        }
         let high = base.loadUnaligned(as: UInt64.self)
         let low = base.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
         return (UInt64(bigEndian: high), UInt64(bigEndian: low))

@@ -6,18 +6,18 @@ extension PreparedStatement {
     ///
     /// - Throws: `StoreError.corrupt` for numbers that no store gives; what rows say of each other is not looked at.
     func node() throws(StoreError) -> Node {
-        let key = try number(0, in: StoredNumber.counted, of: "identity", 0)
+        let key = try counted(0, of: "identity", 0)
         var node = Node(
             key: key, id: try distinctID(1, of: "identity", 0), isAnonymousForm: isTrue(4),
             sequence: try number(2, in: StoredNumber.optional, of: "identity", 0), timeMilliseconds: integer(3))
-        node.parent = try number(5, in: StoredNumber.counted, of: "identity", 0)
+        node.parent = try counted(5, of: "identity", 0)
         node.joinedSequence = try number(6, in: StoredNumber.optional, of: "identity", 0)
-        node.next = try number(7, in: StoredNumber.counted, of: "identity", 0)
+        node.next = try counted(7, of: "identity", 0)
         node.order = try number(8, in: 0..<2 * StoredNumber.limit, of: "identity", 0)
         node.identifiedSequence = try number(9, in: StoredNumber.optional, of: "identity", 0)
         node.aliasSequence = try number(10, in: StoredNumber.optional, of: "identity", 0)
-        node.size = try number(11, in: StoredNumber.counted, of: "identity", 0)
-        node.canonical = try number(12, in: StoredNumber.counted, of: "identity", 0)
+        node.size = try counted(11, of: "identity", 0)
+        node.canonical = try counted(12, of: "identity", 0)
         node.canonicalRank = integer(13)
         node.canonicalSince = try number(14, in: StoredNumber.optional, of: "identity", 0)
         node.identifiedCount = try number(15, in: StoredNumber.optional, of: "identity", 0)
@@ -56,7 +56,7 @@ extension PreparedStatement {
 
     /// A row of `log`.
     func record() throws(StoreError) -> LogRecord {
-        let sequence = try number(0, in: StoredNumber.counted, of: "log", 0)
+        let sequence = try counted(0, of: "log", 0)
         guard let verb = byte(2).flatMap({ Verb(rawValue: $0) }) else { throw .unreadable("log", sequence) }
         if integer(5) == LogTombstone.column {
             return .tombstone(LogTombstone(sequence: sequence, verb: verb, timeMilliseconds: integer(1)))
@@ -139,9 +139,9 @@ extension PreparedStatement {
             throw .unreadable("link", integer(0))
         }
         return Link(
-            sequence: try number(0, in: StoredNumber.counted, of: "link", 0), verb: verb,
-            from: try number(2, in: StoredNumber.counted, of: "link", 0),
-            to: try number(3, in: StoredNumber.counted, of: "link", 0))
+            sequence: try counted(0, of: "link", 0), verb: verb,
+            from: try counted(2, of: "link", 0),
+            to: try counted(3, of: "link", 0))
     }
 
     /// Columns of `link` with those of its change behind them.
@@ -189,7 +189,9 @@ extension PreparedStatement {
             if conflict == nil { throw .unreadable("event", integer(0)) }
         }
         return StoredEvent(
-            key: EventKey(timeMilliseconds: integer(0), hashHigh: hash.high, hashLow: hash.low), name: bytes(2),
+            key: EventKey(
+                timeMilliseconds: try number(0, of: "event", 0), hashHigh: hash.high, hashLow: hash.low),
+            name: bytes(2),
             sentID: sentID, filedID: filedID, insertID: bytes(5), properties: bytes(6),
             endpoint: endpoint, receivedMilliseconds: integer(8), sequence: integer(9), conflict: conflict)
     }

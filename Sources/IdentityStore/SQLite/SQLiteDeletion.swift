@@ -113,8 +113,9 @@ struct SQLiteDeletion: Sendable {
             try statement.bind(1, project.rawValue)
             try statement.bind(2, lastSequence)
             try statement.bind(3, Int64(Self.lookLimit))
-            let rows = try statement.all { row in
-                (sequence: row.integer(0), id: row.isNull(1) ? nil : DistinctID(row.bytes(1)))
+            let rows = try statement.all { row throws(StoreError) in
+                let sequence = try row.counted(0, of: "log", 0)
+                return (sequence: sequence, id: row.isNull(1) ? nil : DistinctID(row.bytes(1)))
             }
             guard let last = rows.last else { return }
             lastSequence = last.sequence

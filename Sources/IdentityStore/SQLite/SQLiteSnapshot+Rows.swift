@@ -9,7 +9,8 @@ extension SQLiteSnapshot: StoreRows {
             var last = Int64.min
             while true {
                 try statement.bind(1, last)
-                guard let next = try statement.first({ $0.isNull(0) ? nil : $0.integer(0) }) ?? nil else { break }
+                let next = try statement.first { $0.isNull(0) ? Int64.min : $0.integer(0) } ?? .min
+                guard next > last else { break }
                 found.insert(ProjectID(next))
                 last = next
             }
@@ -69,8 +70,10 @@ extension SQLiteSnapshot: StoreRows {
         try statement.bind(2, last?.link ?? .min)
         try statement.bind(3, last?.sequence ?? .min)
         try statement.bind(4, Int64(max(limit, 0)))
-        return try statement.all {
-            LinkSwitch(link: $0.integer(0), sequence: $0.integer(1), isActive: $0.isTrue(2))
+        return try statement.all { row throws(StoreError) in
+            LinkSwitch(
+                link: try row.number(0, of: "link_state", 0), sequence: try row.number(1, of: "link_state", 0),
+                isActive: row.isTrue(2))
         }
     }
 
@@ -80,7 +83,9 @@ extension SQLiteSnapshot: StoreRows {
         try statement.bind(2, last?.node ?? .min)
         try statement.bind(3, last?.sequence ?? .min)
         try statement.bind(4, Int64(max(limit, 0)))
-        return try statement.all { Naming(node: $0.integer(0), sequence: $0.integer(1)) }
+        return try statement.all { row throws(StoreError) in
+            Naming(node: try row.number(0, of: "log_node", 0), sequence: try row.number(1, of: "log_node", 0))
+        }
     }
 
     func tombstones(in project: ProjectID) throws(StoreError) -> [Int64] {
@@ -104,9 +109,9 @@ extension SQLiteSnapshot: StoreRows {
         while try statement.step() {
             page.sequences.append(statement.integer(2))
             guard page.sequences.count == limit else { continue }
-            guard let hash = statement.halves(1) else { throw .unreadable("event", statement.integer(0)) }
-            page.last = EventKey(
-                timeMilliseconds: statement.integer(0), hashHigh: hash.high, hashLow: hash.low)
+            let time = try statement.number(0, of: "event", 0)
+            guard let hash = statement.halves(1) else { throw .unreadable("event", time) }
+            page.last = EventKey(timeMilliseconds: time, hashHigh: hash.high, hashLow: hash.low)
         }
         return page
     }

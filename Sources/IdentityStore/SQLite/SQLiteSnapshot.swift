@@ -40,10 +40,7 @@ struct SQLiteSnapshot: StoreSnapshot {
     func leastEntryMilliseconds(of project: ProjectID) throws(StoreError) -> Int64 {
         let statement = try PreparedStatement(cached: Statements.leastEntryTime, in: db)
         try statement.bind(1, project.rawValue)
-        let least = try statement.first { $0.integer(0) } ?? .min
-        // Times never go back: nothing that comes after such a time could be told from it any more.
-        guard least <= StoredNumber.latestMilliseconds else { throw .damaged("table log, the last time") }
-        return least
+        return try statement.first { row throws(StoreError) in try row.leastEntryMilliseconds() } ?? .min
     }
 
     func links(of key: NodeKey, in project: ProjectID) throws(StoreError) -> [Link] {
@@ -103,8 +100,10 @@ struct SQLiteSnapshot: StoreSnapshot {
         let statement = try PreparedStatement(cached: Statements.blocksAfter, in: db)
         try statement.bind(pair ?? NodePair(0, 0), of: project)
         try statement.bind(4, Int64(max(limit, 0)))
-        return try statement.all {
-            Block(pair: NodePair(low: $0.integer(0), high: $0.integer(1)), sequence: $0.integer(2))
+        return try statement.all { row throws(StoreError) in
+            let low = try row.counted(0, of: "block", 2)
+            return Block(
+                pair: NodePair(low: low, high: try row.counted(1, of: "block", 2)), sequence: row.integer(2))
         }
     }
 
@@ -115,7 +114,7 @@ struct SQLiteSnapshot: StoreSnapshot {
         try statement.bind(1, project.rawValue)
         try statement.bind(2, sequence)
         try statement.bind(3, Int64(max(limit, 0)))
-        return try statement.all { $0.integer(0) }
+        return try statement.all { row throws(StoreError) in try row.counted(0, of: "link_state", 0) }
     }
 
     func linkChanges(

@@ -17,10 +17,8 @@ extension WriterStatements {
                 try row.number(0, in: StoredNumber.counted, of: "log", 0)
             } ?? 0
         try leastEntryTime.bind(1, project.id.rawValue)
-        state.leastEntryMilliseconds = try leastEntryTime.first { $0.integer(0) } ?? .min
-        guard state.leastEntryMilliseconds <= StoredNumber.latestMilliseconds else {
-            throw .damaged("table log, the last time")
-        }
+        state.leastEntryMilliseconds =
+            try leastEntryTime.first { row throws(StoreError) in try row.leastEntryMilliseconds() } ?? .min
         for id in project.ids { try admit(id, to: &state) }
         let hasBlocks = project.statements.isEmpty ? false : try isThereABlock()
         var stated: Set<LinkStatement> = []
