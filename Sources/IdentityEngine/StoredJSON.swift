@@ -9,6 +9,31 @@ package enum StoredJSON {
         var walk = StoredJSONWalk(bytes)
         return walk.isOneValue() && (bytes.allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil)
     }
+
+    /// Whether bytes are UTF-8, in which lone surrogates may stand as three bytes each, as in an event's name.
+    package static func isText(_ bytes: [UInt8]) -> Bool {
+        if bytes.allSatisfy({ $0 < 0x80 }) { return true }
+        var rest = bytes[...]
+        while let first = rest.popFirst() {
+            if first < 0x80 { continue }
+            // What may follow first, and how many come behind that.
+            let (second, count): (ClosedRange<UInt8>, Int)
+            switch first {
+            case 0xC2...0xDF: (second, count) = (0x80...0xBF, 0)
+            case 0xE0: (second, count) = (0xA0...0xBF, 1)
+            case 0xE1...0xEF: (second, count) = (0x80...0xBF, 1)
+            case 0xF0: (second, count) = (0x90...0xBF, 2)
+            case 0xF1...0xF3: (second, count) = (0x80...0xBF, 2)
+            case 0xF4: (second, count) = (0x80...0x8F, 2)
+            default: return false
+            }
+            guard let next = rest.popFirst(), second.contains(next), rest.count >= count,
+                rest.prefix(count).allSatisfy({ (0x80...0xBF).contains($0) })
+            else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
 }
 
 /// Goes over a JSON value once, whatever it is nested to.

@@ -177,8 +177,8 @@ extension StoreSnapshot {
 }
 
 extension IdentityView {
-    /// The id of a node; of no bytes where there is no such node.
-    package func id(of key: NodeKey) throws(StoreError) -> DistinctID { try node(key)?.id ?? DistinctID([]) }
+    /// The id of a node that a link or a block names.
+    package func id(of key: NodeKey) throws(StoreError) -> DistinctID { try existing(key).id }
 }
 
 extension Explanation {

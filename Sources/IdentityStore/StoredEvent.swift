@@ -47,10 +47,12 @@ package struct StoredEvent: Hashable, Sendable {
 }
 
 extension StoredEvent {
-    /// Makes sure that the properties can be written into an answer as they are.
+    /// Makes sure that the event can be written into an answer.
     ///
-    /// - Throws: `StoreError.corrupt` where they are not a JSON object.
-    package func checkProperties() throws(StoreError) {
-        guard StoredJSON.isObject(properties) else { throw .unreadable("event", key.timeMilliseconds) }
+    /// - Throws: `StoreError.corrupt` where its properties are not a JSON object, or its name or insert id no text.
+    package func check() throws(StoreError) {
+        guard StoredJSON.isObject(properties), StoredJSON.isText(name), StoredJSON.isText(insertID) else {
+            throw .unreadable("event", key.timeMilliseconds)
+        }
     }
 }

@@ -200,9 +200,9 @@ def ask(server):
 
     for path, query in READS:
         take(f"GET {path} {query}", "GET", path, query=query)
-    for body in ({"link": 1}, {"link": 4}, {"distinct_id": "V2"}, {"distinct_id": "U3"}):
+    for body in ({"link": 1}, {"link": 7}, {"distinct_id": "V2"}, {"distinct_id": "U3"}):
         take(f"unmerge {body}", "POST", "/identity/unmerge", {**body, "preview": True})
-    for unmerge in (server.unmerges):
+    for unmerge in server.unmerges:
         take(f"restore {unmerge}", "POST", "/identity/restore", {"unmerge": unmerge, "preview": True})
     take("unblock", "DELETE", "/identity/blocks", {"distinct_ids": ["U2", A2], "preview": True})
     verbs = [ORIGINAL.merge("V1", "U1"), ORIGINAL.identify("V1", A4), ORIGINAL.alias("y", "V3")]
@@ -341,7 +341,7 @@ def test_a_deletion_that_meets_damage_keeps_no_other_waiting(damaged):
 
 
 COMMANDS = [
-    ("resolve", "U1", A1, "V3"), ("explain", "V1", "V3"), ("blocks",), ("unmerge", "--link", "4", "--preview"),
+    ("resolve", "U1", A1, "V3"), ("explain", "V1", "V3"), ("blocks",), ("unmerge", "--link", "3", "--preview"),
     ("export", "--from", "2020-01-01", "--to", "2030-12-31"), ("verify", "--integrity", "--decide"),
 ]
 

@@ -48,8 +48,9 @@ private struct Nodes: NodeSource {
     @Test func `each other ring and size is noticed, and no walk goes on for ever`() throws {
         let sound = Nodes.sound()
         for key in sound.nodes.keys.sorted() {
-            for other in Array(0...8) + [.max] {
-                for path in [\Node.parent, \Node.next, \Node.size, \Node.joinedSequence] {
+            for other in Array(Int64(0)...8) + [.max] {
+                let paths: [WritableKeyPath<Node, Int64>] = [\.parent, \.next, \.size, \.joinedSequence]
+                for path in paths {
                     guard sound.nodes[key]?[keyPath: path] != other else { continue }
                     // Of what is no root, and where no way leads through its size, nobody reads that.
                     if path == \Node.size, sound.nodes[key]?.isRoot != true { continue }

@@ -26,4 +26,14 @@ import Testing
         #expect(StoredJSON.isObject(nested + [0x7D]))
         #expect(!StoredJSON.isObject(nested))
     }
+
+    @Test func `a name is text though a lone surrogate stands in it`() {
+        for text in ["", "plain", "é\u{FFFF}🌳\u{10FFFF}"] { #expect(StoredJSON.isText(Array(text.utf8))) }
+        #expect(StoredJSON.isText([0x61, 0xED, 0xA0, 0xBC, 0x62]))
+        let broken: [[UInt8]] = [
+            [0xFF], [0xC1, 0x80], [0xE0, 0x9F, 0x80], [0xE1, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xC2, 0x41], [0x80],
+            [0xF0, 0x8F, 0x80, 0x80], [0xE1, 0x80, 0xC0],
+        ]
+        for bytes in broken { #expect(!StoredJSON.isText(bytes)) }
+    }
 }

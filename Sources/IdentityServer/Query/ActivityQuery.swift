@@ -34,7 +34,7 @@ struct ActivityQuery: Sendable {
                     json.field("canonical_id", canonical)
                     try json.array("events") { (json) throws(StoreError) in
                         for event in events {
-                            try event.checkProperties()
+                            try event.check()
                             let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
                             _ = EventText(event: event, canonicalID: canonical.bytes, entry: entry).write(to: &json)
                         }

@@ -200,13 +200,10 @@ struct ClusterPage {
         let states = member.revisedSequence == 0 ? [] : try snapshot.linkStates(of: link.sequence, in: project)
         let revoked = states.revokedSequence(asOf: sequence)
         if link.to == member.key, revoked == nil { return }
-        let other = try identity.node(link.from == member.key ? link.to : link.from)
-        if link.to == member.key {
-            guard let other, try !isTogether(other, with: member, together) else { return }
-        }
+        let other = try identity.existing(link.from == member.key ? link.to : link.from)
+        if link.to == member.key, try isTogether(other, with: member, together) { return }
         let entry = try snapshot.logEntry(link.sequence, in: project)
-        let otherID = other?.id ?? DistinctID([])
-        let ends = link.from == member.key ? (from: member.id, to: otherID) : (from: otherID, to: member.id)
+        let ends = link.from == member.key ? (from: member.id, to: other.id) : (from: other.id, to: member.id)
         json.object { json in
             LogRecordText.write(link, from: ends.from, to: ends.to, to: &json)
             json.optional("time", entry.map { Timestamp.text(milliseconds: $0.timeMilliseconds) })

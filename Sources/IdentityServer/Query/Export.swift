@@ -152,7 +152,7 @@ package struct Export: AsyncSequence, Sendable {
             page.last = event.key
             if let names = range.names, !names.contains(event.name) { continue }
             if let ids = range.filedIDs, !ids.contains(DistinctID(event.filedID)) { continue }
-            try event.checkProperties()
+            try event.check()
             let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
             let canonical = try canonicalID(of: event, identity, asOf: sequence, known, &page.found)
             let start = json.bytes.count

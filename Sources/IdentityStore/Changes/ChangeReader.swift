@@ -125,7 +125,7 @@ package final class ChangeReader: Sendable {
             }
         }
         guard try take(from: entry, &state, snapshot, limit, &page) else {
-            // A deletion took something of it, so that its order is to be found anew. What is there never takes so many.
+            // A deletion took something of it, so that its order is to be found anew. No more of them run at a time.
             state.repeats += 1
             guard state.repeats < Self.repeatLimit else { throw .damaged("entry \(entry.entry.sequence)") }
             orders.forget(entry, of: project)
