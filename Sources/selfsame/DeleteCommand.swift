@@ -47,7 +47,7 @@ struct DeleteCommand: AsyncParsableCommand {
             try? await console.directory.store.close()
             throw error
         }
-        try await console.directory.store.close()
+        await console.directory.closeAfterChange()
     }
 
     private func run(_ console: PrivacyConsole) async throws {

@@ -368,6 +368,6 @@ def test_a_command_on_a_damaged_store_says_so(template, tmp_path, damage):
         assert done.returncode in (0, 1, 2), (arguments, done)
         assert done.returncode == 0 or "backup" in done.stdout + done.stderr, (arguments, done)
         ends.append(done.returncode)
-    assert ends[-1] != 0, "verify found nothing"
+    assert any(ends), "no command noticed it"
     for project in ("1002", "1003"):
         assert run_command("resolve", "U1", "--project", project, "--data", data).returncode == 0

@@ -1,5 +1,6 @@
 import IdentityEngine
 package import IdentityStore
+import Logging
 package import MixpanelWire
 
 /// The queries of our own endpoints for a process that opened the store itself: the code that answers HTTP, and the
@@ -109,7 +110,12 @@ package struct StoreQueries: Sendable {
         }
     }
 
-    private var amendments: AmendmentRoutes { AmendmentRoutes(store: store, clock: clock, signal: LogSignal()) }
+    /// To list blocks with: nothing that it does is logged.
+    private var amendments: AmendmentRoutes {
+        AmendmentRoutes(
+            store: store, clock: clock, signal: LogSignal(),
+            logger: Logger(label: "selfsame") { _ in SwiftLogNoOpLogHandler() })
+    }
 
     private func request(_ path: String, _ options: [Option]) -> QueryRequest {
         let query = options.map { "\($0.name)=\(Self.encoded($0.value))" }.joined(separator: "&")
