@@ -1,6 +1,8 @@
 extension ProfileLedger {
     /// The version of the encoding: the first byte of every ledger that is stored.
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
+    /// The same, but written by a version that kept no `$last_seen`.
+    private static let versionWithoutLastSeen: UInt8 = 1
 
     /// The ledger as bytes: the same for equal ledgers.
     package var encoded: [UInt8] {
@@ -21,10 +23,16 @@ extension ProfileLedger {
     /// A ledger that was encoded; nil where the bytes are none.
     ///
     /// Counts are never believed: each thing that is counted takes a byte at least, and the bytes end.
-    package init?(encoded: [UInt8]) {
+    ///
+    /// - Parameters:
+    ///   - encoded: the bytes.
+    ///   - updatedMilliseconds: when its last update came.
+    ///   - linkedSequence: the latest link of the id's cluster then.
+    package init?(encoded: [UInt8], updatedMilliseconds: Int64, linkedSequence: Int64) {
         self.init()
         var input = LedgerInput(encoded)
-        guard input.byte() == ProfileLedger.version, let lastOrder = input.integer(),
+        guard let version = input.byte(), [Self.version, Self.versionWithoutLastSeen].contains(version),
+            let lastOrder = input.integer(),
             let deletionOrder = input.integer(), let deletionSequence = input.integer(), let count = input.integer()
         else { return nil }
         self.lastOrder = lastOrder
@@ -41,6 +49,9 @@ extension ProfileLedger {
             steps[name] = timeline
         }
         guard input.isAtEnd else { return nil }
+        if version == Self.versionWithoutLastSeen {
+            addLastSeen(milliseconds: updatedMilliseconds, linkedSequence: linkedSequence)
+        }
     }
 }
 

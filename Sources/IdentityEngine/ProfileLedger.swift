@@ -20,7 +20,9 @@ package struct ProfileLedger: Hashable, Sendable {
         package let linkedSequence: Int64
     }
 
-    /// The most properties that a profile has; a further one is left out (P 6.1).
+    /// The name, as properties have it, of when the profile was last updated (P 10-9).
+    package static let lastSeen = Array("$last_seen".utf8)
+    /// The most properties that a profile has beside `$last_seen`; a further one is left out (P 6.1).
     package static let propertyLimit = 2_000
     /// The most bytes that a profile takes; a change of a property that goes beyond is left out.
     package static let sizeLimitBytes = 1 << 20
@@ -85,20 +87,28 @@ package struct ProfileMoment: Hashable, Sendable {
 extension ProfileLedger {
     /// Does what an update says.
     ///
+    /// `$last_seen` is set as if the update said so before all else that it says, so that what it says itself of that
+    /// wins, and so that it counts in those views in which the update counts.
+    ///
     /// - Parameters:
     ///   - operations: what it says, in order: each takes a place of its own, from the moment's on.
     ///   - bytes: the bytes of its batch.
     ///   - moment: when and where it came.
+    ///   - lastSeen: what `$last_seen` becomes, as JSON; nil where it stays as it is.
     ///   - others: what was done, since the cluster's latest link, to the profiles of its other members.
     package mutating func apply(
-        _ operations: [ProfileOperation], in bytes: [UInt8], at moment: ProfileMoment, others: [ProfileLedger]
+        _ operations: [ProfileOperation], in bytes: [UInt8], at moment: ProfileMoment, lastSeen: [UInt8]?,
+        others: [ProfileLedger]
     ) {
         var moment = moment
+        var seen = lastSeen
         for operation in operations {
             if operation.verb == .delete {
                 delete(at: moment)
+                seen = lastSeen
             } else {
                 lastOrder = moment.order
+                if let time = seen.take() { record(.set(time), of: Self.lastSeen, at: moment, others: others) }
                 for (name, change) in operation.changes(in: bytes) {
                     record(change, of: name, at: moment, others: others)
                 }
@@ -110,6 +120,28 @@ extension ProfileLedger {
     /// The value of each property, had the other ids of the cluster got no updates.
     package var properties: [[UInt8]: [UInt8]] {
         steps.compactMapValues { $0.reduce(nil as [UInt8]?) { $1.change.applied(to: $0) } }
+    }
+
+    private var countedNames: Int { steps.count - (steps[Self.lastSeen] == nil ? 0 : 1) }
+
+    /// What `$last_seen` is at a time, as JSON.
+    package static func lastSeenValue(milliseconds: Int64) -> [UInt8] {
+        Array("\"\(Timestamp.propertyText(milliseconds: milliseconds))\"".utf8)
+    }
+
+    /// Sets `$last_seen` of a ledger from before it was kept, unless a client did, or nothing is left of all updates.
+    ///
+    /// - Parameters:
+    ///   - milliseconds: when the last update came.
+    ///   - linkedSequence: the latest link of the id's cluster then.
+    mutating func addLastSeen(milliseconds: Int64, linkedSequence: Int64) {
+        guard lastOrder > 0, steps[Self.lastSeen] == nil else { return }
+        let time = Self.lastSeenValue(milliseconds: milliseconds)
+        let step = ProfileStep(
+            order: lastOrder, lastOrder: lastOrder, linkedSequence: linkedSequence, isLiteral: false, change: .set(time)
+        )
+        steps[Self.lastSeen] = [step]
+        sizeBytes += Self.lastSeen.count + 8 + step.sizeBytes
     }
 
     private mutating func delete(at moment: ProfileMoment) {
@@ -126,7 +158,7 @@ extension ProfileLedger {
         _ change: ProfileChange, of name: [UInt8], at moment: ProfileMoment, others: [ProfileLedger]
     ) {
         let old = steps[name] ?? []
-        if old.isEmpty, steps.count >= ProfileLedger.propertyLimit { return }
+        if old.isEmpty, name != Self.lastSeen, countedNames >= ProfileLedger.propertyLimit { return }
         var timeline = ProfileTimeline(steps: old, foreign: others.flatMap { $0.foreignSteps(of: name) })
         timeline.append(change, at: moment)
         let nameSize = name.count + 8

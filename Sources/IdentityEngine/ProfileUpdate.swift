@@ -16,6 +16,8 @@ package struct ProfileUpdate: Sendable {
     package var ignoresAlias = false
     /// The place of the record in its request, from zero.
     package var recordIndex: UInt32 = 0
+    /// Whether it leaves `$last_seen` as it is (P 10-9).
+    package var ignoresTime = false
 
     package init(project: ProjectID, subject: Subject, operations: [ProfileOperation]) {
         self.project = project

@@ -66,27 +66,31 @@ package struct ProfileViews {
         for place in members.indices {
             let view = View(of: place, among: members, joinSequence)
             guard view.isOwner else { continue }
-            if !view.ownProperties.isEmpty { return place }
+            // `$last_seen` alone says nothing of anyone.
+            if view.ownProperties.contains(where: { $0.key != ProfileLedger.lastSeen }) { return place }
             empty = empty ?? place
         }
         return empty
     }
 
-    /// Each property as the first member in rank sees it that has it itself.
+    /// Each property as the first member in rank sees it that has it itself; `$last_seen` as it was set last.
     private func filledProfile(from owner: Int) -> Profile {
         var properties: [[UInt8]: [UInt8]] = [:]
         var names: Set<[UInt8]> = []
         var updated = Int64.min
+        var lastSeen: (order: Int64, value: [UInt8])?
         for place in members.indices {
             let view = View(of: place, among: members, joinSequence)
             guard view.exists else { continue }
             updated = max(updated, view.updatedMilliseconds)
+            if let last = view.lastSeen, last.order > lastSeen?.order ?? 0 { lastSeen = last }
             let missing = view.ownProperties.keys.filter { properties[$0] == nil }
             guard !missing.isEmpty, properties.count < ProfileLedger.propertyLimit else { continue }
             let seen = view.properties
             for name in missing { properties[name] = seen[name] }
             if place == owner { names = Set(properties.keys) }
         }
+        properties[ProfileLedger.lastSeen] = lastSeen?.value
         return Profile(
             owner: owner, properties: ProfileViews.object(properties, first: names), updatedMilliseconds: updated)
     }
@@ -94,6 +98,7 @@ package struct ProfileViews {
     /// The text of an object, within the limits of a profile: what is beyond them is left out, last what stands first.
     private static func object(_ properties: [[UInt8]: [UInt8]], first: Set<[UInt8]>) -> [UInt8] {
         var members = properties.map { JSONBytes.Member(name: $0.key, value: $0.value) }
+        let lastSeen = members.firstIndex { $0.name == ProfileLedger.lastSeen }.map { members.remove(at: $0) }
         let size = members.reduce(0) { $0 + $1.name.count + $1.value.count + 4 }
         if members.count > ProfileLedger.propertyLimit || size > ProfileLedger.sizeLimitBytes {
             members.sort { a, b in
@@ -109,6 +114,7 @@ package struct ProfileViews {
                 return false
             }
         }
+        if let lastSeen { members.append(lastSeen) }
         return JSONBytes.object(members.sorted { $0.name.lexicographicallyPrecedes($1.name) })
     }
 }
@@ -176,6 +182,21 @@ private struct View {
             }
         }
         return properties
+    }
+
+    /// What the member has as `$last_seen`, with the place of the change that made it so; nil where it has none.
+    var lastSeen: (order: Int64, value: [UInt8])? {
+        let name = ProfileLedger.lastSeen
+        var steps = own.ledger.steps[name] ?? []
+        for other in others {
+            steps += (other.member.ledger.steps[name] ?? []).filter { counts($0, since: other.joinSequence) }
+        }
+        steps.removeAll { $0.order <= deletionOrder }
+        steps.sort { $0.order < $1.order }
+        guard let order = steps.last?.lastOrder,
+            let value = steps.reduce(nil as [UInt8]?, { $1.change.applied(to: $0) })
+        else { return nil }
+        return (order, value)
     }
 
     /// Whether a step of another member counts: it was not for the literal id, and came after the two were together.

@@ -68,6 +68,13 @@ struct ProfileDrafts {
     }
 }
 
+extension EventBatch {
+    /// What an update makes of `$last_seen`; nil where it leaves it (P 10-9).
+    fileprivate func lastSeen(of update: ProfileUpdate) -> [UInt8]? {
+        update.ignoresTime ? nil : ProfileLedger.lastSeenValue(milliseconds: receivedMilliseconds)
+    }
+}
+
 extension ProfileDrafts.Project {
     fileprivate mutating func apply(
         _ update: ProfileUpdate, to id: DistinctID, _ planned: CommitPlan.ProfileRow, of batch: EventBatch,
@@ -91,7 +98,8 @@ extension ProfileDrafts.Project {
             let former = ProfileDrafts.Cluster(root: profile.root, linkedSequence: profile.linkedSequence)
             clusters[former]?.remove(id)
         }
-        profile.ledger.apply(update.operations, in: batch.bytes, at: moment, others: others)
+        profile.ledger.apply(
+            update.operations, in: batch.bytes, at: moment, lastSeen: batch.lastSeen(of: update), others: others)
         profile.root = planned.root
         profile.linkedSequence = moment.linkedSequence
         profile.updatedMilliseconds = batch.receivedMilliseconds
@@ -109,7 +117,8 @@ extension ProfileDrafts.Project {
             groups[name] = stored
         }
         var group = groups.removeValue(forKey: name) ?? StoredGroup()
-        group.ledger.apply(update.operations, in: batch.bytes, at: moment, others: [])
+        group.ledger.apply(
+            update.operations, in: batch.bytes, at: moment, lastSeen: batch.lastSeen(of: update), others: [])
         group.updatedMilliseconds = batch.receivedMilliseconds
         groups[name] = group
     }

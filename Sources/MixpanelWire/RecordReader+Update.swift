@@ -39,6 +39,7 @@ extension RecordReader {
                 case .groupKey?: update.groupKey = value
                 case .groupID?: update.groupID = value
                 case .ignoreAlias?: update.ignoreAlias = value
+                case .ignoreTime?: update.ignoreTime = value
                 case .operation?, nil: break
                 }
             }

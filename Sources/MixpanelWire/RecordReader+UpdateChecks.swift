@@ -37,6 +37,7 @@ extension RecordReader {
         var checked = ProfileUpdate(
             project: selected.project, subject: subject, operations: update.operations.map(\.operation))
         checked.ignoresAlias = !isGroup && isTrue(update.ignoreAlias)
+        checked.ignoresTime = isTrue(update.ignoreTime)
         return .updated(checked)
     }
 

@@ -7,6 +7,7 @@ enum UpdateField {
     case groupKey
     case groupID
     case ignoreAlias
+    case ignoreTime
     case operation(ProfileVerb)
 
     /// The field of a key, given the key's bytes; nil for a member without effect.
@@ -16,6 +17,7 @@ enum UpdateField {
         if WireName.groupKey.equals(key, count) { return .groupKey }
         if WireName.groupID.equals(key, count) { return .groupID }
         if WireName.ignoreAlias.equals(key, count) { return .ignoreAlias }
+        if WireName.ignoreTime.equals(key, count) { return .ignoreTime }
         return ProfileVerb.allCases.first { $0.wireName.equals(key, count) }.map { .operation($0) }
     }
 }
@@ -33,12 +35,14 @@ struct UpdateParts {
     var groupKey = ValueReference()
     var groupID = ValueReference()
     var ignoreAlias = ValueReference()
+    var ignoreTime = ValueReference()
     var operations: [Operation] = []
 
     /// Forgets what an earlier record left.
     mutating func clear() {
         let empty = ValueReference()
-        (token, distinctID, groupKey, groupID, ignoreAlias) = (empty, empty, empty, empty, empty)
+        (token, distinctID, groupKey, groupID) = (empty, empty, empty, empty)
+        (ignoreAlias, ignoreTime) = (empty, empty)
         operations.removeAll(keepingCapacity: true)
     }
 

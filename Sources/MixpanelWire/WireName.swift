@@ -35,6 +35,7 @@ enum WireName {
     static let groupKey: StaticString = "$group_key"
     static let groupID: StaticString = "$group_id"
     static let ignoreAlias: StaticString = "$ignore_alias"
+    static let ignoreTime: StaticString = "$ignore_time"
     static let set: StaticString = "$set"
     static let setOnce: StaticString = "$set_once"
     static let add: StaticString = "$add"

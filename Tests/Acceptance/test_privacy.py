@@ -119,7 +119,7 @@ def records(project, ids, number, randomness):
 def engage(server, distinct_id, **properties):
     answer = server.request(
         "POST", "/engage", json.dumps([{
-            "$token": server.project.token, "$distinct_id": distinct_id, "$set": properties}]),
+            "$token": server.project.token, "$distinct_id": distinct_id, "$ignore_time": True, "$set": properties}]),
         {"Content-Type": "application/json"})
     assert answer.text == "1", answer
 

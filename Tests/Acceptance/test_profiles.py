@@ -17,8 +17,9 @@ def engage(server, records, connection=None, path="/engage"):
 
 
 def update(server, distinct_id, **verbs):
+    """An update that leaves `$last_seen`."""
     verbs = {f"${name}": operand for name, operand in verbs.items()}
-    return {"$token": server.project.token, "$distinct_id": distinct_id, **verbs}
+    return {"$token": server.project.token, "$distinct_id": distinct_id, "$ignore_time": True, **verbs}
 
 
 def profile(server, distinct_id):

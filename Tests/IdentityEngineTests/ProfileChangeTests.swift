@@ -106,7 +106,7 @@ struct ProfileSender {
 
     mutating func send(
         _ operations: (verb: ProfileVerb, operand: String)..., at place: Int64? = nil, isLiteral: Bool = false,
-        linkedSequence: Int64 = 1, others: [ProfileLedger] = []
+        linkedSequence: Int64 = 1, lastSeen: String? = nil, others: [ProfileLedger] = []
     ) {
         var bytes: [UInt8] = []
         let slices = operations.map { operation in
@@ -117,7 +117,7 @@ struct ProfileSender {
         order = place ?? order + 1
         let moment = ProfileMoment(
             order: order, linkedSequence: linkedSequence, isClustered: isClustered, isLiteral: isLiteral)
-        ledger.apply(slices, in: bytes, at: moment, others: others)
+        ledger.apply(slices, in: bytes, at: moment, lastSeen: lastSeen.map { Array($0.utf8) }, others: others)
         order += Int64(operations.count)
     }
 

@@ -4,6 +4,59 @@ import Testing
 
 /// What a ledger keeps, and that it stays short.
 struct ProfileLedgerTests {
+    private func decoded(_ bytes: [UInt8]) -> ProfileLedger? {
+        ProfileLedger(encoded: bytes, updatedMilliseconds: 1_700_000_000_999, linkedSequence: 1)
+    }
+
+    @Test func `a ledger that was kept before $last_seen was gets it from the time of its last update`() throws {
+        var sender = ProfileSender(isClustered: true)
+        sender.send((.set, #"{"a":1}"#))
+        let old = try #require(decoded([1] + sender.ledger.encoded.dropFirst()))
+        sender.send((.set, #"{"b":1}"#), at: 1, lastSeen: #""2023-11-14T22:13:20""#)
+        #expect(old.properties[ProfileLedger.lastSeen] == sender.ledger.properties[ProfileLedger.lastSeen])
+        #expect(old.sizeBytes == decoded(old.encoded)?.sizeBytes)
+        #expect(decoded(old.encoded) == old)
+        var own = ProfileSender()
+        own.send((.set, #"{"$last_seen":"mine"}"#))
+        #expect(decoded([1] + own.ledger.encoded.dropFirst()) == own.ledger)
+        #expect(decoded([1] + ProfileLedger().encoded.dropFirst()) == ProfileLedger())
+    }
+
+    @Test func `the time of an update is set before what the update says, and again after what it deletes`() {
+        var sender = ProfileSender()
+        sender.send((.set, #"{"a":1}"#), lastSeen: #""1""#)
+        #expect(sender.text("$last_seen") == #""1""#)
+        sender.send((.set, #"{"$last_seen":"mine"}"#), lastSeen: #""2""#)
+        #expect(sender.text("$last_seen") == #""mine""#)
+        sender.send((.setOnce, #"{"$last_seen":"late"}"#), lastSeen: #""3""#)
+        #expect(sender.text("$last_seen") == #""3""#)
+        sender.send((.add, #"{"a":1}"#))
+        #expect(sender.text("$last_seen") == #""3""#)
+        sender.send((.delete, ""), lastSeen: #""4""#)
+        #expect(sender.ledger.isEmpty)
+        sender.send((.set, #"{"a":1}"#), (.delete, ""), (.set, #"{"b":1}"#), lastSeen: #""5""#)
+        #expect(sender.ledger.properties.count == 2)
+        #expect(sender.text("$last_seen") == #""5""#)
+        sender.send((.unset, #"["$last_seen"]"#), lastSeen: #""6""#)
+        #expect(sender.text("$last_seen") == nil)
+    }
+
+    @Test func `the time of an update does not count among the properties that a profile may have`() {
+        var sender = ProfileSender()
+        let names = (0..<ProfileLedger.propertyLimit).map { "\"p\($0)\":1" }.joined(separator: ",")
+        sender.send((.set, "{\(names)}"), lastSeen: #""1""#)
+        sender.send((.set, #"{"more":1}"#), lastSeen: #""2""#)
+        #expect(sender.ledger.properties.count == ProfileLedger.propertyLimit + 1)
+        #expect(sender.text("more") == nil)
+        let text = ProfileViews([sender.member]) { _, _ in 0 }.profile(by: .hide)?.text ?? ""
+        #expect(text.contains(#""$last_seen":"2""#))
+        #expect(text.contains(#""p1999":1"#))
+        var late = ProfileSender()
+        late.send((.set, "{\(names)}"))
+        late.send((.set, #"{"p0":2}"#), lastSeen: #""3""#)
+        #expect(late.text("$last_seen") == #""3""#)
+    }
+
     @Test func `a ledger survives its encoding, whatever its steps`() throws {
         var sender = ProfileSender(isClustered: true)
         let empty = ProfileSender(isClustered: true)
@@ -11,15 +64,15 @@ struct ProfileLedgerTests {
         sender.send((.append, #"{"f":1}"#), (.remove, #"{"f":"y"}"#), (.union, #"{"f":["y","z"],"g":[]}"#))
         sender.send((.merge, #"{"h":{"k":{"m":1}}}"#), (.unset, #"["b"]"#), isLiteral: true)
         sender.send((.remove, #"{"i":1}"#), linkedSequence: 1 << 40)
-        #expect(ProfileLedger(encoded: sender.ledger.encoded) == sender.ledger)
+        #expect(decoded(sender.ledger.encoded) == sender.ledger)
         sender.send((.delete, ""), (.set, #"{"a":1}"#))
         #expect(sender.ledger.deletion != nil)
-        #expect(ProfileLedger(encoded: sender.ledger.encoded) == sender.ledger)
-        #expect(ProfileLedger(encoded: empty.ledger.encoded) == ProfileLedger())
+        #expect(decoded(sender.ledger.encoded) == sender.ledger)
+        #expect(decoded(empty.ledger.encoded) == ProfileLedger())
         let whole = sender.ledger.encoded
-        for count in whole.indices { #expect(ProfileLedger(encoded: Array(whole[..<count])) == nil) }
-        #expect(ProfileLedger(encoded: whole + [0]) == nil)
-        #expect(ProfileLedger(encoded: [2] + whole.dropFirst()) == nil)
+        for count in whole.indices { #expect(decoded(Array(whole[..<count])) == nil) }
+        #expect(decoded(whole + [0]) == nil)
+        #expect(decoded([3] + whole.dropFirst()) == nil)
     }
 
     @Test(arguments: [

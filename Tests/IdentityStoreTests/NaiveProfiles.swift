@@ -55,13 +55,16 @@ struct NaiveProfiles {
     /// The profile of a cluster whose members are given in canonical order.
     func profile(of members: [DistinctID], _ rule: ProfileMergeRule) -> Properties? {
         let owners = members.filter { isOwner($0) }
-        guard let owner = owners.first(where: { !own($0).isEmpty }) ?? owners.first else { return nil }
+        let first = owners.first { own($0).contains { $0.key != "$last_seen" } }
+        guard let owner = first ?? owners.first else { return nil }
         if rule == .hide { return view(of: owner) }
         var properties: Properties = [:]
         for member in members {
             let seen = view(of: member)
             for name in own(member).keys where properties[name] == nil { properties[name] = seen[name] }
         }
+        // Only the server sets it in these histories, so that the latest stands last in order.
+        properties["$last_seen"] = members.compactMap { view(of: $0)["$last_seen"] }.max { $0.text < $1.text }
         return properties
     }
 

@@ -11,6 +11,25 @@ struct ProfileHistory: CustomStringConvertible {
         let id: DistinctID
         let operations: [NaiveProfiles.Operation]
         let isLiteral: Bool
+        let ignoresTime: Bool
+
+        /// What it does when it comes at a time: its operations, and what the server does to `$last_seen` before them,
+        /// again where a deletion took that.
+        func effects(atMilliseconds time: Int64) -> [NaiveProfiles.Operation] {
+            if ignoresTime { return operations }
+            var effects: [NaiveProfiles.Operation] = []
+            var isSeen = false
+            for operation in operations {
+                if operation == .delete {
+                    isSeen = false
+                } else if !isSeen {
+                    isSeen = true
+                    effects.append(.set("$last_seen", .text(Timestamp.propertyText(milliseconds: time))))
+                }
+                effects.append(operation)
+            }
+            return effects
+        }
     }
 
     let project: ProjectID
@@ -31,6 +50,7 @@ struct ProfileHistory: CustomStringConvertible {
         }
         ids = (users + devices).map { DistinctID($0) }
         let hasLiterals = Int.random(in: 0..<3, using: &random) == 0
+        let hasTimes = Bool.random(using: &random)
         for _ in 0..<Int.random(in: 1...14, using: &random) {
             var step = Step()
             if Int.random(in: 0..<3, using: &random) == 0 {
@@ -45,7 +65,7 @@ struct ProfileHistory: CustomStringConvertible {
                 step.updates.append(
                     SentUpdate(
                         id: ids.randomElement(using: &random) ?? DistinctID("U0"), operations: operations,
-                        isLiteral: isLiteral))
+                        isLiteral: isLiteral, ignoresTime: !hasTimes || Int.random(in: 0..<4, using: &random) == 0))
             }
             steps.append(step)
         }
@@ -55,15 +75,20 @@ struct ProfileHistory: CustomStringConvertible {
 
     /// The steps as requests.
     var batches: [EventBatch] {
-        steps.map { step in
+        steps.enumerated().map { place, step in
             var batch = EventBatch.of(step.events.map { $0.in(project) })
+            batch.receivedMilliseconds = Self.milliseconds(ofStep: place)
             for update in step.updates {
                 batch.update(
-                    update.id.description, update.operations.map(\.wire), ignoresAlias: update.isLiteral, in: project)
+                    update.id.description, update.operations.map(\.wire), ignoresAlias: update.isLiteral,
+                    ignoresTime: update.ignoresTime, in: project)
             }
             return batch
         }
     }
+
+    /// When a step comes: each a minute after the one before.
+    static func milliseconds(ofStep place: Int) -> Int64 { EventBatch.received + Int64(place) * 60_000 }
 
     private func event(
         _ users: [String], _ devices: [String], using random: inout some RandomNumberGenerator
@@ -82,7 +107,10 @@ struct ProfileHistory: CustomStringConvertible {
     var description: String {
         let lines = steps.flatMap { step in
             step.events.map { "    \($0.identity.map { "\($0.verb) \($0.primary) \($0.secondary)" } ?? "plain")" }
-                + step.updates.map { "    \($0.id)\($0.isLiteral ? " literally" : "") \($0.operations)" }
+                + step.updates.map { update in
+                    let manner = (update.isLiteral ? " literally" : "") + (update.ignoresTime ? " quietly" : "")
+                    return "    \(update.id)\(manner) \(update.operations)"
+                }
         }
         return "\(system), project \(project)\n" + lines.joined(separator: "\n")
     }
@@ -150,25 +178,28 @@ struct ProfileHistory: CustomStringConvertible {
 }
 
 extension EventBatch {
-    /// Adds an update of an id's profile.
+    /// Adds an update of an id's profile: one that leaves `$last_seen`, unless told otherwise.
     mutating func update(
         _ id: String, _ operations: [(verb: ProfileVerb, operand: String)], ignoresAlias: Bool = false,
+        ignoresTime: Bool = true,
         in project: ProjectID = project
     ) {
         var update = ProfileUpdate(project: project, subject: .user(append(id.utf8)), operations: [])
         update.operations = operations.map { ProfileOperation(verb: $0.verb, operand: append($0.operand.utf8)) }
         update.ignoresAlias = ignoresAlias
+        update.ignoresTime = ignoresTime
         profileUpdates.append(update)
     }
 
     /// Adds an update of a group's profile.
     mutating func updateGroup(
-        _ key: String, _ id: String, _ operations: [(verb: ProfileVerb, operand: String)],
+        _ key: String, _ id: String, _ operations: [(verb: ProfileVerb, operand: String)], ignoresTime: Bool = true,
         in project: ProjectID = project
     ) {
         let subject = ProfileUpdate.Subject.group(key: append(key.utf8), id: append(id.utf8))
         var update = ProfileUpdate(project: project, subject: subject, operations: [])
         update.operations = operations.map { ProfileOperation(verb: $0.verb, operand: append($0.operand.utf8)) }
+        update.ignoresTime = ignoresTime
         profileUpdates.append(update)
     }
 }

@@ -69,7 +69,7 @@ struct ProfileOracleTests {
                     if history.system == .legacy, !update.isLiteral {
                         id = DistinctID(try await store.canonicalID(of: id.description, in: history.project))
                     }
-                    for operation in update.operations {
+                    for operation in update.effects(atMilliseconds: ProfileHistory.milliseconds(ofStep: step)) {
                         let isLiteral = update.isLiteral && history.system != .legacy
                         models[place].send(operation, to: id, isLiteral: isLiteral, sequence: sequence)
                     }

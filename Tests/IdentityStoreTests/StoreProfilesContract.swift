@@ -95,6 +95,37 @@ struct StoreProfilesContract {
     }
 
     @Test(arguments: Backend.allCases)
+    func `a cluster was last seen when the latest update came that counts`(_ backend: Backend) async throws {
+        func time(_ minute: Int) -> String { "\"2023-11-14T22:\(10 + minute):00\"" }
+        func at(_ minute: Int) -> Int64 { 1_699_999_800_000 + Int64(minute) * 60_000 }
+        try await backend.withStore { store async throws in
+            try await store.update("u1", .set, #"{"n":1}"#, seenAt: at(1))
+            try await store.update(anonymous(1), .set, #"{"m":2}"#, seenAt: at(2))
+            #expect(try await store.profile("u1") == #"{"$last_seen":\#(time(1)),"n":1}"#)
+            try await store.commit(.identify("u1", anonymous(1)))
+            #expect(try await store.profile("u1") == #"{"$last_seen":\#(time(1)),"n":1}"#)
+            #expect(try await store.profile("u1", .fill) == #"{"$last_seen":\#(time(2)),"m":2,"n":1}"#)
+            try await store.update(anonymous(1), .set, #"{"n":3}"#, seenAt: at(3))
+            try await store.update("u1", .set, #"{"n":4}"#)
+            #expect(try await store.profile("u1") == #"{"$last_seen":\#(time(3)),"n":4}"#)
+            try await store.update(anonymous(1), .set, #"{"n":5}"#, ignoresAlias: true, seenAt: at(4))
+            #expect(try await store.profile("u1") == #"{"$last_seen":\#(time(3)),"n":4}"#)
+            try await store.update("u1", .set, #"{"$last_seen":"mine"}"#, seenAt: at(5))
+            #expect(try await store.profile("u1") == #"{"$last_seen":"mine","n":4}"#)
+            try await store.update("u2", .unset, #"["x"]"#, seenAt: at(6))
+            #expect(try await store.profile("u2") == #"{"$last_seen":\#(time(6))}"#)
+            // Who only was seen hides no profile of others.
+            try await store.update(anonymous(2), .set, #"{"k":1}"#)
+            try await store.commit(.identify("u2", anonymous(2)))
+            #expect(try await store.profile("u2") == #"{"k":1}"#)
+            var batch = EventBatch.of([], endpoint: .groups)
+            batch.updateGroup("k", "g", [(.set, #"{"n":1}"#)], ignoresTime: false)
+            _ = try await store.commit([batch], by: original, nowMilliseconds: 1)
+            #expect(try await store.group("k", "g") == #"{"$last_seen":"2023-11-14T22:15:00","n":1}"#)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
     func `what is for the literal id is not the cluster's`(_ backend: Backend) async throws {
         try await backend.withStore { store async throws in
             try await store.commit(.identify("u1", anonymous(1)))
@@ -234,11 +265,12 @@ struct StoreProfilesContract {
 extension Store {
     /// Sends one update, as a request of its own.
     func update(
-        _ id: String, _ verb: ProfileVerb, _ operand: String, ignoresAlias: Bool = false,
+        _ id: String, _ verb: ProfileVerb, _ operand: String, ignoresAlias: Bool = false, seenAt time: Int64? = nil,
         in project: ProjectID = project, by rules: [ProjectID: MergeRules] = original
     ) async throws(StoreError) {
         var batch = EventBatch.of([], endpoint: .engage)
-        batch.update(id, [(verb, operand)], ignoresAlias: ignoresAlias, in: project)
+        if let time { batch.receivedMilliseconds = time }
+        batch.update(id, [(verb, operand)], ignoresAlias: ignoresAlias, ignoresTime: time == nil, in: project)
         _ = try await commit([batch], by: rules, nowMilliseconds: 1)
     }
 

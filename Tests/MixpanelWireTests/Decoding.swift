@@ -39,7 +39,8 @@ struct Decoded {
                 case .group(let key, let id): "\(text(key))=\(text(id))"
                 }
             let operations = update.operations.map { "\($0.verb)\(text($0.operand))" }
-            let parts = ["\(update.project)", subject, update.ignoresAlias ? "literal" : nil].compactMap { $0 }
+            let flags = [update.ignoresAlias ? "literal" : nil, update.ignoresTime ? "quiet" : nil]
+            let parts = (["\(update.project)", subject] + flags).compactMap { $0 }
             return (parts + operations).joined(separator: " ")
         }
     }

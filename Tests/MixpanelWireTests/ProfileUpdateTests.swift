@@ -54,9 +54,12 @@ struct ProfileUpdateTests {
         Case(update(#""$ignore_alias":false,"$set":{}"#), "1001 u1 set{}"),
         Case(update(#""$ignore_alias":"false","$set":{}"#), "1001 u1 set{}"),
         Case(update(#""$ignore_alias":1,"$set":{}"#), "1001 u1 set{}"),
+        Case(update(#""$ignore_time":"true","$delete":"""#), "1001 u1 quiet delete"),
+        Case(update(#""$ignore_time":false,"$set":{}"#), "1001 u1 set{}"),
+        Case(update(#""$ignore_time":1,"$set":{}"#), "1001 u1 set{}"),
         Case(
             update(#""$ip":"0","$time":1,"$ignore_time":true,"$latitude":1.5,"mp_meta":{"x":[]},"$set":{}"#),
-            "1001 u1 set{}"),
+            "1001 u1 quiet set{}"),
         Case(
             #"{"$token":"aaaa","$group_key":"company","$group_id":"acme","$distinct_id":{},"$set":{"a":1}}"#,
             #"1001 company=acme set{"a":1}"#, endpoint: .groups),

@@ -1,4 +1,5 @@
 import Foundation
+import IdentityEngine
 package import IdentityStore
 package import Logging
 import ServiceLifecycle

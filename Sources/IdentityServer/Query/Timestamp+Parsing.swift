@@ -1,6 +1,8 @@
+import IdentityEngine
+
 extension Timestamp {
     /// Seconds of 0001-01-01 and of 9999-12-31T23:59:59, the first and the last that have a text.
-    private static let secondsRange: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+    static let secondsRange: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
 
     /// The milliseconds of a time: RFC 3339, or seconds since 1970, each with or without a fraction.
     ///
@@ -28,6 +30,28 @@ extension Timestamp {
         else { return nil }
         let time = day + hours * 3_600_000 + (minutes - offset) * 60_000 + seconds * 1_000 + fraction
         return secondsRange.contains(Self.seconds(milliseconds: time)) ? time : nil
+    }
+
+    /// The milliseconds of a time as clients write it into properties and conditions.
+    ///
+    /// Beside what `milliseconds(_:)` reads: a day alone, a blank before the hours, no seconds, and an offset without
+    /// a colon. What has no zone is UTC.
+    ///
+    /// - Parameter text: `2024-05-01`, `2024-05-01T12:00`, `2024-05-01 12:00:00`, `2024-05-01T12:00:00+0200`.
+    /// - Returns: milliseconds since 1970, rounded down; nil where it is none.
+    static func milliseconds(ofProperty text: String) -> Int64? {
+        if let time = milliseconds(text) ?? startOfDay(text) { return time }
+        var bytes = Array(text.utf8)
+        guard bytes.count >= 16, bytes.count <= 40, bytes[10] == 0x20 || bytes[10] | 0x20 == UInt8(ascii: "t") else {
+            return nil
+        }
+        bytes[10] = UInt8(ascii: "T")
+        let zone = bytes[16...].firstIndex { [0x20, 0x2B, 0x2D, 0x5A, 0x7A].contains($0) } ?? bytes.endIndex
+        var offset = Array(bytes[zone...])
+        if offset.isEmpty { offset = [UInt8(ascii: "Z")] }
+        if offset.count == 5 { offset.insert(UInt8(ascii: ":"), at: 3) }
+        let seconds = zone == 16 ? Array(":00".utf8) : []
+        return milliseconds(rfc3339: String(decoding: bytes[..<zone] + seconds + offset, as: UTF8.self))
     }
 
     /// `1714564800`, `-5.25`.

@@ -79,6 +79,8 @@ struct MemoryProfiles {
 
 extension MemoryCost {
     static let perProfile = 400
+    /// What `$last_seen` takes.
+    static let lastSeen = 64
 
     static func of(_ profile: StoredProfile) -> Int {
         perProfile + profile.id.bytes.count + profile.ledger.sizeBytes
@@ -96,6 +98,6 @@ extension MemoryCost {
             case .group(let key, let id): Int(key.count + id.count)
             }
         // A short name with a short value takes some times its length, for what is kept beside them.
-        return perProfile + name + update.operations.reduce(0) { $0 + 6 * Int($1.operand.count) }
+        return perProfile + lastSeen + name + update.operations.reduce(0) { $0 + 6 * Int($1.operand.count) }
     }
 }

@@ -50,7 +50,10 @@ struct SQLiteProfiles: ProfileRows {
         try statement.bind(2, name.key)
         try statement.bind(3, name.id)
         return try statement.first { row throws(StoreError) in
-            StoredGroup(updatedMilliseconds: row.integer(0), ledger: try row.ledger(1, of: "group_profile", 0))
+            let updated = row.integer(0)
+            return StoredGroup(
+                updatedMilliseconds: updated,
+                ledger: try row.ledger(1, of: "group_profile", 0, updatedMilliseconds: updated, linkedSequence: 0))
         }
     }
 
@@ -125,17 +128,21 @@ extension SQLiteSnapshot {
 extension PreparedStatement {
     /// A row of `profile`, without its project.
     fileprivate func profile() throws(StoreError) -> StoredProfile {
-        StoredProfile(
+        let linkedSequence = try number(2, in: StoredNumber.optional, of: "profile", 3)
+        let updated = integer(3)
+        return StoredProfile(
             id: try distinctID(0, of: "profile", 3),
-            root: try number(1, in: StoredNumber.optional, of: "profile", 3),
-            linkedSequence: try number(2, in: StoredNumber.optional, of: "profile", 3),
-            updatedMilliseconds: integer(3), ledger: try ledger(4, of: "profile", 3))
+            root: try number(1, in: StoredNumber.optional, of: "profile", 3), linkedSequence: linkedSequence,
+            updatedMilliseconds: updated,
+            ledger: try ledger(4, of: "profile", 3, updatedMilliseconds: updated, linkedSequence: linkedSequence))
     }
 
     fileprivate func ledger(
-        _ column: Int32, of table: String, _ key: Int32
+        _ column: Int32, of table: String, _ key: Int32, updatedMilliseconds: Int64, linkedSequence: Int64
     ) throws(StoreError) -> ProfileLedger {
-        guard let ledger = ProfileLedger(encoded: bytes(column)) else { throw .unreadable(table, integer(key)) }
+        let ledger = ProfileLedger(
+            encoded: bytes(column), updatedMilliseconds: updatedMilliseconds, linkedSequence: linkedSequence)
+        guard let ledger else { throw .unreadable(table, integer(key)) }
         return ledger
     }
 }

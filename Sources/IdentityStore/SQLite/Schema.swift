@@ -21,6 +21,8 @@ enum Schema {
         migrator.registerMigration("5") { db in try db.execute(sql: postings) }
         migrator.registerMigration("6") { db in try db.execute(sql: amendments) }
         migrator.registerMigration("7") { db in try db.execute(sql: changes) }
+        // No table changes: it keeps servers out that cannot read the ledgers of profiles with `$last_seen`.
+        migrator.registerMigration("8") { _ in }
         return migrator
     }
 

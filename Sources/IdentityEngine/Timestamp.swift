@@ -1,23 +1,30 @@
 /// Times as our own answers write them, and days as the export takes them.
 ///
 /// All are UTC.
-enum Timestamp {
-    static let millisecondsPerDay: Int64 = 86_400_000
+package enum Timestamp {
+    package static let millisecondsPerDay: Int64 = 86_400_000
 
     /// RFC 3339 with milliseconds.
     ///
     /// `2023-11-14T22:13:20.000Z`.
-    static func text(milliseconds: Int64) -> String {
-        let day = floorDivide(milliseconds, millisecondsPerDay)
-        let rest = ((milliseconds % millisecondsPerDay) + millisecondsPerDay) % millisecondsPerDay
-        let (year, month, dayOfMonth) = civil(fromDay: day)
+    package static func text(milliseconds: Int64) -> String {
+        let rest = floorRemainder(milliseconds, millisecondsPerDay)
+        return "\(propertyText(milliseconds: milliseconds)).\(pad(rest % 1000, 3))Z"
+    }
+
+    /// A time as Mixpanel writes one that is a property: in whole seconds, rounded down, without a zone.
+    ///
+    /// `2023-11-14T22:13:20`. Such texts stand in the order of their times.
+    package static func propertyText(milliseconds: Int64) -> String {
+        let rest = floorRemainder(milliseconds, millisecondsPerDay)
+        let (year, month, dayOfMonth) = civil(fromDay: floorDivide(milliseconds, millisecondsPerDay))
         let (hours, minutes) = (rest / 3_600_000, rest / 60_000 % 60)
         return "\(pad(year, 4))-\(pad(month, 2))-\(pad(dayOfMonth, 2))T\(pad(hours, 2)):\(pad(minutes, 2)):"
-            + "\(pad(rest / 1000 % 60, 2)).\(pad(rest % 1000, 3))Z"
+            + pad(rest / 1000 % 60, 2)
     }
 
     /// The first millisecond of a day written `YYYY-MM-DD`; nil where it is not such a day.
-    static func startOfDay(_ text: String) -> Int64? {
+    package static func startOfDay(_ text: String) -> Int64? {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 3, parts.map(\.utf8.count) == [4, 2, 2],
             parts.allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
@@ -30,7 +37,7 @@ enum Timestamp {
     }
 
     /// Whole seconds since 1970, rounded down.
-    static func seconds(milliseconds: Int64) -> Int64 { floorDivide(milliseconds, 1000) }
+    package static func seconds(milliseconds: Int64) -> Int64 { floorDivide(milliseconds, 1000) }
 
     /// Days since 1970-01-01 of a date of the Gregorian calendar.
     private static func dayNumber(year: Int64, month: Int64, day: Int64) -> Int64 {
@@ -52,7 +59,9 @@ enum Timestamp {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * monthIndex + 2) / 5 + 1)
     }
 
-    private static func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a >= 0 ? a / b : (a + 1) / b - 1 }
+    private static func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a % b < 0 ? a / b - 1 : a / b }
+
+    private static func floorRemainder(_ a: Int64, _ b: Int64) -> Int64 { a % b < 0 ? a % b + b : a % b }
 
     private static func pad(_ number: Int64, _ width: Int) -> String {
         let text = String(number)
