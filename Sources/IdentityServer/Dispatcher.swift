@@ -16,6 +16,7 @@ package struct Dispatcher: Sendable {
     private let mappingQuery: MappingQuery
     private let previewQuery: PreviewQuery
     private let activityQuery: ActivityQuery
+    private let connectorQueries: ConnectorQueries
     private let changeFeed: ChangeFeed
     private let privacy: PrivacyRoutes
     private let amendments: AmendmentRoutes
@@ -55,6 +56,8 @@ package struct Dispatcher: Sendable {
             ? SandboxRoutes(
                 store: store, clock: clock, hostNames: configuration.server.hostNames, forget: ingest.forget) : nil
         self.streamPlaces = StreamPlaces(limit: configuration.query.streamLimit)
+        self.connectorQueries = ConnectorQueries(
+            store: store, clock: clock, profileRule: configuration.profiles.onMerge, places: streamPlaces)
         self.profileRule = configuration.profiles.onMerge
         self.sequenceTimeoutSeconds = configuration.query.sequenceTimeoutSeconds
         self.logger = logger
@@ -81,6 +84,7 @@ package struct Dispatcher: Sendable {
         case changes
         case export
         case profiles
+        case connector(ConnectorRoute)
         case account
         case privacy(PrivacyRoutes.Target)
         case health
@@ -103,7 +107,7 @@ package struct Dispatcher: Sendable {
     package func bodyUse(_ path: String, _ method: WireMethod) -> BodyUse {
         guard method != .get, method != .head else { return .ignored }
         switch route(path, method) {
-        case .track, .importing, .engage, .groups, .resolve, .preview, .profiles, .privacy, .sandbox,
+        case .track, .importing, .engage, .groups, .resolve, .preview, .profiles, .connector, .privacy, .sandbox,
             .unmerge, .restore, .blocks:
             return .kept
         case .client: return .discarded
@@ -177,6 +181,10 @@ package struct Dispatcher: Sendable {
         case .changes: await query(request) { try await changes($0) }
         case .export: await query(request) { try await stream(try await exportStream($0)) }
         case .profiles: await query(request, readsBody: true) { try await profiles($0) }
+        case .connector(let route):
+            await query(request, readsBody: true, projectID: route.projectID) {
+                .whole(try await connectorQueries.answer($0, route))
+            }
         case .account: .whole(await AccountQuery(directory: directory).answer(request))
         case .privacy(let target): await caught { try await privacy.answer(try inflated(request), target) }
         case .health: await caught { .whole(try await health(request, path)) }
@@ -221,6 +229,7 @@ package struct Dispatcher: Sendable {
             if let target = PrivacyRoutes.Target(path: other) {
                 return target.methods.contains(method) ? .privacy(target) : .methodNotAllowed
             }
+            if let route = ConnectorRoute(path: other) { return isReadOrPost ? .connector(route) : .methodNotAllowed }
             guard let route = ClientRoute(path: other) else { return .notFound }
             return (route.isPosted ? method == .post : isRead) ? .client(route) : .methodNotAllowed
         }
@@ -248,8 +257,11 @@ package struct Dispatcher: Sendable {
     }
 
     /// Checks the credential, waits for `min_sequence`, and turns faults into answers.
+    ///
+    /// A project that the path names counts before any other.
     private func query(
-        _ request: WireRequest, readsBody: Bool = false, _ body: (QueryRequest) async throws -> Reply
+        _ request: WireRequest, readsBody: Bool = false, projectID pathProjectID: String? = nil,
+        _ body: (QueryRequest) async throws -> Reply
     ) async -> Reply {
         let items = QueryItems(request.query, limit: IdentityQueries.resolveLimit + 100)
         return await caught {
@@ -258,9 +270,9 @@ package struct Dispatcher: Sendable {
                     "at most \(IdentityQueries.resolveLimit) distinct_ids can be resolved in one request")
             }
             let named = readsBody ? try QueryBody(try inflated(request)) : QueryBody()
-            let projectID = (items.first("project_id") ?? named.first("project_id")).map {
-                String(decoding: $0, as: UTF8.self)
-            }
+            let projectID =
+                pathProjectID
+                ?? (items.first("project_id") ?? named.first("project_id")).map { String(decoding: $0, as: UTF8.self) }
             let access = try await directory.access(
                 Credentials(authorization: request.authorization), projectID: projectID, host: request.host,
                 for: .reading)
@@ -312,12 +324,7 @@ package struct Dispatcher: Sendable {
 
     /// Gives a stream its place among those that are written at once.
     private func stream(_ reply: @autoclosure () async throws -> StreamedReply) async throws -> Reply {
-        guard let place = streamPlaces.take() else {
-            throw QueryFault(
-                status: 429,
-                message: "too many exports, mappings and profiles are being written; try again in a moment",
-                retryAfterSeconds: 5)
-        }
+        guard let place = streamPlaces.take() else { throw QueryFault.tooManyStreams }
         var reply = try await reply()
         reply.place = place
         return .stream(reply)
@@ -356,9 +363,13 @@ package struct Dispatcher: Sendable {
 
     private func exportStream(_ query: QueryRequest) async throws -> StreamedReply {
         let asOf = try await query.pastSequence(of: store, clock: clock)
+        var range = try Export.Range(query)
+        range.profileRule = profileRule
+        if asOf != nil, range.condition?.namesProfile == true {
+            throw QueryFault.badRequest("a where with user[…] has no as_of: profiles are only known as they are now")
+        }
         let export = Export(
-            store: store, project: query.project, system: query.access.project.rules.system,
-            range: try Export.Range(query), asOf: asOf)
+            store: store, project: query.project, system: query.access.project.rules.system, range: range, asOf: asOf)
         let plain = StreamedReply(
             contentType: "text/plain; charset=utf-8",
             headers: asOf.map { [("X-Selfsame-Sequence", String($0))] } ?? [], pieces: export)

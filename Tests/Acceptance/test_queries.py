@@ -18,8 +18,9 @@ NOBODY = ("other.333333.mp-service-account", "sa-secret-3")
 
 
 def engage(server, *updates, project=ORIGINAL):
-    """Sends profile updates: pairs of an id and the operators."""
-    records = [{"$token": project.token, "$distinct_id": distinct_id, **verbs} for distinct_id, verbs in updates]
+    """Sends profile updates that leave `$last_seen`: pairs of an id and the operators."""
+    records = [{"$token": project.token, "$distinct_id": distinct_id, "$ignore_time": True, **verbs}
+               for distinct_id, verbs in updates]
     for start in range(0, len(records), 2000):
         answer = server.request(
             "POST", "/engage", json.dumps(records[start:start + 2000]), {"Content-Type": "application/json"})
@@ -240,7 +241,7 @@ def test_many_pages_fit_into_one_session(running):
 @pytest.mark.parametrize("query, says", [
     ({"where": 'properties["a"'}, "where is wrong at character 15: expected \"]\", found the end"),
     ({"where": 'properties["a"] = 1'}, "character 17"),
-    ({"where": 'user["a"] == 1'}, "character 1:"),
+    ({"where": 'event["a"] == 1'}, "character 1:"), ({"where": 'datetime("soon") > 1'}, "this is no time"),
     ({"selector": "é"}, "character 1:"),
     ({"where": "\0"}, "character 1:"), ({"where": " \x01"}, "character 2:"),
     ({"where": "(" * 100}, "nested deeper"),

@@ -72,7 +72,7 @@ struct Retrieval: Sendable {
                 }
             }
             json.endLine()
-            return (members, json.bytes)
+            return (members, json.lines)
         }
     }
 
@@ -91,7 +91,7 @@ struct Retrieval: Sendable {
             json.field("updated", Timestamp.text(milliseconds: profile.updatedMilliseconds))
         }
         json.endLine()
-        return json.bytes
+        return json.lines
     }
 
     /// The log entries that name a member; one that names two comes with the first of them in the cluster's order.
@@ -116,7 +116,7 @@ struct Retrieval: Sendable {
                 LogRecordText.write(record, type: "log", to: &json)
                 json.endLine()
             }
-            try put(json.bytes)
+            try put(json.lines)
         }
     }
 }

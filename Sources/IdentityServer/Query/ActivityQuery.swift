@@ -41,7 +41,7 @@ struct ActivityQuery: Sendable {
                     }
                     json.optional("next", Self.next(after: events, of: found.count))
                 }
-                return json.bytes
+                return json.lines
             })
     }
 

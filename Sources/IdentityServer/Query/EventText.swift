@@ -13,6 +13,14 @@ struct EventText {
     /// Whether `time` is written in milliseconds rather than seconds.
     var isTimeInMilliseconds = false
 
+    /// The time as it is written, in milliseconds.
+    var writtenMilliseconds: Int64 {
+        let time = event.key.timeMilliseconds
+        if isTimeInMilliseconds { return time }
+        let (whole, isTooGreat) = Timestamp.seconds(milliseconds: time).multipliedReportingOverflow(by: 1000)
+        return isTooGreat ? time : whole
+    }
+
     /// Writes it as an object.
     ///
     /// - Parameter json: where it is written to.

@@ -18,6 +18,6 @@ extension Export.Range {
         if query.first("limit") != nil { limit = Int(try query.number("limit", default: 1, in: Self.limitRange)) }
         isTimeInMilliseconds = query.isTrue("time_in_ms")
         names = try query.strings("event", of: "event names").map { Set($0.map { Array($0.utf8) }) }
-        condition = try query.condition("where")
+        condition = try query.condition("where", of: .event)
     }
 }

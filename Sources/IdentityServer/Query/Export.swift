@@ -24,6 +24,8 @@ package struct Export: AsyncSequence, Sendable {
         package var names: Set<[UInt8]>?
         /// What is asked of an event's properties as they are exported; nil for nothing.
         package var condition: WhereExpression?
+        /// How the profiles that the condition asks for are made of those of their clusters' members.
+        package var profileRule = ProfileMergeRule.hide
         /// The most events; nil for no limit.
         package var limit: Int?
         /// The ids that events must be filed under; nil for all.
@@ -146,6 +148,9 @@ package struct Export: AsyncSequence, Sendable {
             in: project, after: after, beforeMilliseconds: range.beforeMilliseconds, limit: Self.pageLimit,
             sizeLimitBytes: Self.pageSizeLimitBytes)
         var page = Page(sequence: sequence)
+        var conditions = range.condition.map {
+            ProfileConditions(condition: $0, project: project, system: system, rule: range.profileRule)
+        }
         var json = JSONBuilder()
         for event in events {
             if page.last != nil, ContinuousClock.now >= deadline { break }
@@ -161,14 +166,19 @@ package struct Export: AsyncSequence, Sendable {
                 isTimeInMilliseconds: range.isTimeInMilliseconds)
             let properties = text.write(to: &json)
             json.endLine()
-            if let condition = range.condition, !condition.matches(json.bytes, in: properties) {
-                json.remove(from: start)
-                continue
+            if let condition = range.condition {
+                let isMet = condition.matches(
+                    json.bytes, in: properties, timeMilliseconds: text.writtenMilliseconds,
+                    profileValues: try conditions?.values(of: canonical, snapshot) ?? [])
+                guard isMet else {
+                    json.remove(from: start)
+                    continue
+                }
             }
             page.count += 1
             if page.count == most { break }
         }
-        page.text = json.take()
+        page.text = json.takeLines()
         return page
     }
 

@@ -83,10 +83,10 @@ struct JSONBuilder {
         needsComma = false
     }
 
-    /// What was written so far, which is then forgotten.
-    mutating func take() -> [UInt8] {
+    /// The lines that were written so far, which are then forgotten.
+    mutating func takeLines() -> [UInt8] {
         defer { bytes.removeAll(keepingCapacity: true) }
-        return bytes
+        return lines
     }
 
     /// Forgets the lines from an offset on, where one began.
@@ -104,6 +104,16 @@ struct JSONBuilder {
         separate()
         bytes.append(contentsOf: object[1..<(object.count - 1)])
         needsComma = true
+    }
+
+    /// An object under a name that is quoted and escaped already.
+    mutating func member<Failure>(
+        quoted name: [UInt8], _ body: (inout JSONBuilder) throws(Failure) -> Void
+    ) throws(Failure) {
+        separate()
+        bytes.append(contentsOf: name)
+        bytes.append(UInt8(ascii: ":"))
+        try nest(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
     }
 
     mutating func field(_ name: String, utf8 value: [UInt8]) {

@@ -33,7 +33,7 @@ struct MappingLines {
 
     init(_ format: MappingFormat) { self.format = format }
 
-    var bytes: [UInt8] { format == .lines ? json.bytes : text }
+    var bytes: [UInt8] { format == .lines ? json.lines : text }
 
     mutating func append(_ id: DistinctID, canonicalID: DistinctID, since: Int64?) {
         switch format {

@@ -50,12 +50,12 @@ struct QueryRequest: Sendable {
     /// The condition that an option states; nil where it is absent or blank.
     ///
     /// - Throws: `QueryFault` that points at what cannot be read.
-    func condition(_ name: String) throws(QueryFault) -> WhereExpression? {
+    func condition(_ name: String, of subject: WhereExpression.Subject) throws(QueryFault) -> WhereExpression? {
         guard let text = first(name).map(LooseUTF8.joined),
             text.contains(where: { $0 != 0x20 && !(0x09...0x0D).contains($0) })
         else { return nil }
         do throws(WhereError) {
-            return try WhereExpression(parsing: text)
+            return try WhereExpression(parsing: text, of: subject)
         } catch {
             throw .badRequest("\(error)")
         }

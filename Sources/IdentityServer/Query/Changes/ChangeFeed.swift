@@ -172,7 +172,7 @@ enum ChangeText {
             write(change, to: &json)
             json.endLine()
         }
-        return json.bytes
+        return json.lines
     }
 
     /// Server-sent events, each with its cursor as its id.
@@ -182,8 +182,8 @@ enum ChangeText {
             text += Array("id: \(change.cursor)\nevent: change\ndata: ".utf8)
             var json = JSONBuilder()
             write(change, to: &json)
-            // No line ends within it: control characters are escaped.
-            text += json.bytes
+            // No line ends within it: control characters are escaped, too.
+            text += json.lines
             text += Array("\n\n".utf8)
         }
         return text

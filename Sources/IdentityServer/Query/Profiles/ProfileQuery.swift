@@ -38,7 +38,7 @@ struct ProfileQuery: Sendable {
         try query.refuse("filter_by_cohort", "behaviors", "data_group_id", "as_of")
         // mixpanel-utils writes its own conditions as `selector`, which is what `where` was once called.
         let name = query.first("where") == nil ? "selector" : "where"
-        condition = try query.condition(name)
+        condition = try query.condition(name, of: .profile)
         ids = try Self.ids(query)
         outputs = try query.strings("output_properties", of: "property names").map { names throws(QueryFault) in
             guard names.count <= Self.outputLimit else {

@@ -5,23 +5,44 @@
 package struct WhereExpression: Hashable, Sendable {
     /// The longest text, in bytes.
     package static let sizeLimitBytes = 16_384
-    /// How deep parentheses, `not` and `boolean` may stand inside one another.
+    /// How deep parentheses, `not` and functions may stand inside one another.
     package static let depthLimit = 64
+
+    /// What the condition is asked of.
+    package enum Subject: Hashable, Sendable {
+        /// An event; `user["x"]` is the profile of who it is found under, `properties["$time"]` its time (P 10-8).
+        case event
+        /// A profile; `user["x"]` is the same as `properties["x"]`.
+        case profile
+    }
 
     /// A node of the tree.
     indirect enum Node: Hashable, Sendable {
         case constant(WhereValue)
         /// A property, by its place in `propertyNames`.
         case property(Int)
+        /// A property of the event's profile, by its place in `profileNames`.
+        case profileProperty(Int)
+        /// The event's time.
+        case eventTime
         /// A list of constants, which stands on the right of `in` only.
         case list([WhereValue])
         case comparison(Node, Comparison, Node)
         case contains(Node, in: Node)
-        case defined(Int)
-        case truth(Node)
+        case call(Function, Node)
         case not(Node)
         case all([Node])
         case any([Node])
+    }
+
+    /// What is written as a name with a value in parentheses.
+    enum Function: String, Hashable, CaseIterable, Sendable {
+        case defined
+        case boolean
+        case number
+        case string
+        case datetime
+        case list
     }
 
     /// How two values are compared.
@@ -37,12 +58,19 @@ package struct WhereExpression: Hashable, Sendable {
     let root: Node
     /// The names of the properties that the text names, each once, as a minified object has them: quoted and escaped.
     let propertyNames: [[UInt8]]
+    /// Those of the event's profile.
+    let profileNames: [[UInt8]]
+
+    /// Whether it asks for the profile of who an event is found under.
+    package var namesProfile: Bool { !profileNames.isEmpty }
 
     /// Reads the text of a condition.
     ///
-    /// - Parameter text: the text, in UTF-8.
+    /// - Parameters:
+    ///   - text: the text, in UTF-8.
+    ///   - subject: what it is asked of.
     /// - Throws: `WhereError`, which says what is wrong where.
-    package init(parsing text: [UInt8]) throws(WhereError) {
+    package init(parsing text: [UInt8], of subject: Subject = .profile) throws(WhereError) {
         guard text.count <= Self.sizeLimitBytes else {
             throw WhereError(
                 position: nil,
@@ -52,9 +80,10 @@ package struct WhereExpression: Hashable, Sendable {
         guard String(validating: text, as: UTF8.self) != nil else {
             throw WhereError(position: nil, "the expression is not UTF-8")
         }
-        var parser = try WhereParser(text)
+        var parser = try WhereParser(text, of: subject)
         root = try parser.expression()
-        propertyNames = parser.propertyNames
+        propertyNames = parser.propertyNames.quoted
+        profileNames = parser.profileNames.quoted
     }
 }
 

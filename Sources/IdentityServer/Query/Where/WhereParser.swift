@@ -5,13 +5,16 @@ struct WhereParser {
     private var scanner: WhereScanner
     private var token: WhereToken
     private var depth = 0
-    /// Property names as met so far, quoted and escaped.
-    private(set) var propertyNames: [[UInt8]] = []
-    private var places: [[UInt8]: Int] = [:]
+    private let subject: WhereExpression.Subject
+    private(set) var propertyNames = WhereNames()
+    private(set) var profileNames = WhereNames()
 
-    /// - Parameter text: valid UTF-8.
+    /// - Parameters:
+    ///   - text: valid UTF-8.
+    ///   - subject: what the condition is asked of.
     /// - Throws: `WhereError` where it does not begin with a piece.
-    init(_ text: [UInt8]) throws(WhereError) {
+    init(_ text: [UInt8], of subject: WhereExpression.Subject) throws(WhereError) {
+        self.subject = subject
         scanner = WhereScanner(text)
         token = try scanner.next()
     }
@@ -46,13 +49,25 @@ struct WhereParser {
     }
 
     private mutating func comparison() throws(WhereError) -> WhereExpression.Node {
+        let start = token.start
         let left = try operand()
-        let node: WhereExpression.Node
+        var node: WhereExpression.Node
         if case .symbol(let symbol) = token.kind, let comparison = WhereExpression.Comparison(rawValue: symbol) {
             try advance()
-            node = .comparison(left, comparison, try operand())
-        } else if try take(word: "in") {
-            node = .contains(left, in: token.kind == .symbol("[") ? try list() : try operand())
+            let place = token.start
+            let right = try operand()
+            try checkTime(left, right, start, place)
+            node = .comparison(left, comparison, right)
+        } else if isComparison {
+            let isNegated = try take(word: "not")
+            guard try take(word: "in") else { throw unexpected("\"in\"") }
+            let place = token.start
+            let right = token.kind == .symbol("[") ? try list() : try operand()
+            if case .list(let values) = right {
+                for value in values { try checkTime(left, .constant(value), start, place) }
+            }
+            node = .contains(left, in: right)
+            if isNegated { node = .not(node) }
         } else {
             return left
         }
@@ -63,10 +78,26 @@ struct WhereParser {
     private var isComparison: Bool {
         switch token.kind {
         case .symbol(let symbol): WhereExpression.Comparison(rawValue: symbol) != nil
-        case .word(let word): word == "in"
+        case .word(let word): word == "in" || word == "not"
         default: false
         }
     }
+
+    /// Refuses to compare an event's time with a constant that is none: no event would ever meet that (P 10-8).
+    private func checkTime(
+        _ left: WhereExpression.Node, _ right: WhereExpression.Node, _ start: Int, _ place: Int
+    ) throws(WhereError) {
+        let (value, faulty): (WhereValue, Int)
+        switch (left, right) {
+        case (.eventTime, .constant(let constant)): (value, faulty) = (constant, place)
+        case (.constant(let constant), .eventTime): (value, faulty) = (constant, start)
+        default: return
+        }
+        guard value.milliseconds == nil else { return }
+        throw scanner.error(faulty, "properties[\"$time\"] is a time, and this is none; \(Self.timeForms)")
+    }
+
+    private static let timeForms = "a time is written in seconds since 1970, or as \"2024-05-01T12:00:00\""
 
     private mutating func operand() throws(WhereError) -> WhereExpression.Node {
         if let constant = try constant() { return .constant(constant) }
@@ -75,23 +106,22 @@ struct WhereParser {
         case .symbol("("):
             return try parenthesized(start)
         case .word("properties"):
-            return .property(try property())
-        case .word("defined"):
-            try advance()
-            try expect("(")
-            guard token.kind == .word("properties") else { throw unexpected("properties[\"…\"]") }
-            let name = try property()
-            try expect(")")
-            return .defined(name)
-        case .word("boolean"):
-            try advance()
-            guard token.kind == .symbol("(") else { throw unexpected("\"(\"") }
-            return .truth(try parenthesized(start))
+            let name = try propertyName()
+            if subject == .event, name.elementsEqual("$time".utf8) { return .eventTime }
+            return .property(propertyNames.place(of: name))
+        case .word("user"):
+            let name = try propertyName()
+            return subject == .event
+                ? .profileProperty(profileNames.place(of: name)) : .property(propertyNames.place(of: name))
         case .word(let word) where !["and", "or", "in", "not"].contains(word):
-            throw scanner.error(
-                start,
-                "\"\(word.prefix(40))\" means nothing here; what can stand here is properties[\"…\"], defined(…), "
-                    + "boolean(…), not, a string, a number, true, false or \"(\"")
+            guard let function = WhereExpression.Function(rawValue: word) else {
+                throw scanner.error(
+                    start,
+                    "\"\(word.prefix(40))\" means nothing here; what can stand here is properties[\"…\"], user[\"…\"], "
+                        + "defined(…), datetime(…), number(…), string(…), boolean(…), list(…), not, a string, a "
+                        + "number, true, false or \"(\"")
+            }
+            return try call(function)
         default:
             throw unexpected("a value")
         }
@@ -120,18 +150,27 @@ struct WhereParser {
         return node
     }
 
-    private mutating func property() throws(WhereError) -> Int {
+    private mutating func call(_ function: WhereExpression.Function) throws(WhereError) -> WhereExpression.Node {
+        let start = token.start
+        try advance()
+        guard token.kind == .symbol("(") else { throw unexpected("\"(\"") }
+        let place = token.start
+        let argument = try parenthesized(start)
+        guard function == .datetime, case .constant(let value) = argument else { return .call(function, argument) }
+        // Said once, here, rather than found by nobody in each event.
+        guard case .time = value.asTime else {
+            throw scanner.error(place + 1, "this is no time; \(Self.timeForms)")
+        }
+        return .constant(value.asTime)
+    }
+
+    private mutating func propertyName() throws(WhereError) -> [UInt8] {
         try advance()
         try expect("[")
         guard case .string(let name) = token.kind else { throw unexpected("a property's name in quotes") }
         try advance()
         try expect("]")
-        var quoted: [UInt8] = []
-        JSONText.appendJSONString(name, to: &quoted)
-        if let place = places[quoted] { return place }
-        propertyNames.append(quoted)
-        places[quoted] = propertyNames.count - 1
-        return propertyNames.count - 1
+        return name
     }
 
     private mutating func list() throws(WhereError) -> WhereExpression.Node {
@@ -175,5 +214,22 @@ struct WhereParser {
 
     private func unexpected(_ wanted: String) -> WhereError {
         scanner.error(token.start, "expected \(wanted), found \(token.description)")
+    }
+}
+
+/// Names of properties, each once.
+struct WhereNames {
+    /// As a minified object has them: quoted and escaped.
+    private(set) var quoted: [[UInt8]] = []
+    private var places: [[UInt8]: Int] = [:]
+
+    /// The place of a name, which is added where it is new.
+    mutating func place(of name: [UInt8]) -> Int {
+        var text: [UInt8] = []
+        JSONText.appendJSONString(name, to: &text)
+        if let place = places[text] { return place }
+        quoted.append(text)
+        places[text] = quoted.count - 1
+        return quoted.count - 1
     }
 }

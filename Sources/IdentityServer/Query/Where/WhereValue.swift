@@ -6,6 +6,8 @@ enum WhereValue: Hashable, Sendable {
     case number(WhereNumber)
     /// The text without quotes and escapes. A lone surrogate is three bytes, as if it were a scalar.
     case string(ArraySlice<UInt8>)
+    /// A time, in milliseconds since 1970: of an event, or made by `datetime(…)`.
+    case time(Int64)
     /// A JSON array, minified.
     case array(ArraySlice<UInt8>)
     /// A JSON object, minified.
@@ -35,7 +37,7 @@ enum WhereValue: Hashable, Sendable {
         case .boolean(let value): value
         case .number(let number): number != .integer(0)
         case .string(let text): !text.isEmpty && !text.elementsEqual("false".utf8)
-        case .array, .object: true
+        case .time, .array, .object: true
         }
     }
 
@@ -45,16 +47,30 @@ enum WhereValue: Hashable, Sendable {
         return MinifiedJSON.elements(of: json).map { WhereValue(json: $0) }
     }
 
-    /// Whether both are there and are the same; never for values of two types.
-    func isEqual(to other: WhereValue) -> Bool { self != .undefined && self == other }
+    /// Whether both are there and are the same; never for values of two types, but for what a time is compared with.
+    func isEqual(to other: WhereValue) -> Bool {
+        if let (one, other) = times(with: other) { return one == other }
+        return self != .undefined && self == other
+    }
 
     /// Whether this comes before the other; nil where they have no order: two types, or anything but numbers or texts.
     func isLess(than other: WhereValue) -> Bool? {
-        switch (self, other) {
+        if let (one, other) = times(with: other) { return one < other }
+        return switch (self, other) {
         case (.number(let one), .number(let other)): one < other
         case (.string(let one), .string(let other)): one.lexicographicallyPrecedes(other)
         default: nil
         }
+    }
+
+    /// The times that both stand for, where one of them is a time; nil where none is, or the other stands for none.
+    private func times(with other: WhereValue) -> (Int64, Int64)? {
+        switch (self, other) {
+        case (.time, _), (_, .time): break
+        default: return nil
+        }
+        guard let one = milliseconds, let other = other.milliseconds else { return nil }
+        return (one, other)
     }
 
     /// Whether a text stands in another one, in time that grows with the two lengths only (Knuth, Morris and Pratt).
