@@ -257,8 +257,6 @@ package struct Dispatcher: Sendable {
     }
 
     /// Checks the credential, waits for `min_sequence`, and turns faults into answers.
-    ///
-    /// A project that the path names counts before any other.
     private func query(
         _ request: WireRequest, readsBody: Bool = false, projectID pathProjectID: String? = nil,
         _ body: (QueryRequest) async throws -> Reply
@@ -363,11 +361,7 @@ package struct Dispatcher: Sendable {
 
     private func exportStream(_ query: QueryRequest) async throws -> StreamedReply {
         let asOf = try await query.pastSequence(of: store, clock: clock)
-        var range = try Export.Range(query)
-        range.profileRule = profileRule
-        if asOf != nil, range.condition?.namesProfile == true {
-            throw QueryFault.badRequest("a where with user[…] has no as_of: profiles are only known as they are now")
-        }
+        let range = try Export.Range(query, profileRule: profileRule)
         let export = Export(
             store: store, project: query.project, system: query.access.project.rules.system, range: range, asOf: asOf)
         let plain = StreamedReply(
