@@ -26,3 +26,26 @@ package enum OpenAPI {
         """
 
     private static let paths = [
+        clientPaths, serverPaths, connectorPaths, identityPaths, rejectionPaths, amendmentPaths, privacyPaths,
+        operatorPaths,
+    ]
+
+    private static let head = #"""
+        {
+        "openapi": "3.1.0",
+        "info": {
+          "title": "Selfsame",
+          "version": "1",
+          "summary": "A self-hosted identity server for product analytics that speaks Mixpanel's wire protocol.",
+          "description": "Every path is also answered with a slash at its end, and HEAD like GET."
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+          {"name": "client", "description": "What SDKs send with the public token. Only these paths have CORS."},
+          {"name": "server", "description": "Mixpanel's paths that need the project's secret or a service account."},
+          {"name": "identity", "description": "Our own: which ids are one, since when, and why."},
+          {"name": "privacy", "description": "Deletion and retrieval, in the shape of Mixpanel's GDPR API v3.0."},
+          {"name": "operator", "description": "Health, this document, and the sandbox."}
+        ]
+        """#
+}
