@@ -392,6 +392,9 @@ package struct Dispatcher: Sendable {
                 return Answer.failure(503, error.message).retrying(afterSeconds: 5)
             }
         }
+        if path == "/health/ready", let fault = await store.writeFault() {
+            return Answer.failure(503, fault.message).retrying(afterSeconds: 5)
+        }
         return Answer.json(Array(#"{"status":"ok"}"#.utf8))
     }
 }

@@ -4,6 +4,8 @@ import Logging
 /// The store that a configuration names, opened, with the key of its secrets.
 struct OpenedStore {
     let store: any Store
+    /// The same where it is in files.
+    let files: SQLiteStore?
     let secretKey: SecretKey
     let directory: DataDirectory?
     let lock: DataDirectoryLock?
@@ -16,6 +18,7 @@ struct OpenedStore {
     init(_ configuration: Configuration, lockTimeout: Duration, _ logger: Logger) async throws {
         guard let path = configuration.store.directory else {
             store = MemoryStore(sizeLimitBytes: configuration.store.memoryLimitBytes)
+            files = nil
             secretKey = SecretKey()
             directory = nil
             lock = nil
@@ -25,13 +28,26 @@ struct OpenedStore {
         if configuration.sandbox.isEnabled { try folder.markAsSandbox() } else { try folder.refuseSandboxMark() }
         lock = try await Self.lock(path, timeout: lockTimeout, logger)
         directory = folder
-        secretKey = try folder.secretKey()
+        for path in try folder.close() {
+            logger.warning(
+                "others could read a part of the data directory; they no longer can", metadata: ["path": "\(path)"])
+        }
         if !configuration.store.isDurable {
             logger.warning("store.synchronous is normal: a loss of power may take back acknowledged events")
         }
         var options = SQLiteOptions()
         options.synchronous = configuration.store.isDurable ? .full : .normal
-        store = try SQLiteStore(path: folder.storePath, options: options)
+        let opened = try SQLiteStore(path: folder.storePath, options: options)
+        if opened.isAlone {
+            logger.warning(
+                """
+                the disk of the data directory is full: what is stored is read, and commands cannot use the directory \
+                until this server is started again with some space free
+                """)
+        }
+        store = opened
+        files = opened
+        secretKey = try await folder.ownedSecretKey(of: opened)
     }
 
     /// Takes the lock of a data directory, when the process that has it lets it go.

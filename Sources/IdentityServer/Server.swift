@@ -56,6 +56,7 @@ package struct Server: Sendable {
         self.logger = logger
         let clock = ServerClock()
         tls = try configuration.server.tls.map { try TLSIdentity($0) }
+        try SecretRules.check(configuration, logger)
         let opened = try await OpenedStore(
             configuration,
             lockTimeout: .seconds(sockets.descriptors.isEmpty ? 0 : configuration.server.takeoverTimeoutSeconds), logger
@@ -64,7 +65,7 @@ package struct Server: Sendable {
         lock = opened.lock
         let setup = ProjectSetup(store: store, secretKey: opened.secretKey, nowMilliseconds: clock.nowMilliseconds)
         try await setup.apply(configuration)
-        firstProject = try await Self.firstProject(setup, store, opened.directory, configuration)
+        firstProject = try await Self.firstProject(setup, opened, configuration, logger)
         sandboxKeys =
             configuration.sandbox.isEnabled
             ? Self.keys(of: try await store.projects(), firstProject, opened.directory, configuration) : []
@@ -238,10 +239,14 @@ package struct Server: Sendable {
 
     /// A new store without any project gets one; the sandbox in memory is told by its configuration.
     private static func firstProject(
-        _ setup: ProjectSetup, _ store: any Store, _ directory: DataDirectory?, _ configuration: Configuration
+        _ setup: ProjectSetup, _ opened: OpenedStore, _ configuration: Configuration, _ logger: Logger
     ) async throws -> FirstProject? {
-        if let known = try await store.projects().first {
+        let directory = opened.directory
+        if let known = try await opened.store.projects().first {
             let isConfigured = configuration.projects.contains { $0.id == known.id }
+            if !isConfigured, directory?.isFirstProjectFileCutOff == true {
+                try await mendFirstProjectFile(of: known, setup, opened, logger)
+            }
             let isKept = !isConfigured && directory?.hasFirstProjectFile == true
             return FirstProject(
                 project: known, freshSecret: nil, secretPath: isKept ? directory?.firstProjectPath : nil)
@@ -250,6 +255,32 @@ package struct Server: Sendable {
             try directory?.writeFirstProject($0, secret: $1)
         }
         return FirstProject(project: project, freshSecret: secret, secretPath: directory?.firstProjectPath)
+    }
+}
+
+extension Server {
+    /// Sees to it that the secret of the first project is known, where an earlier version was killed while it wrote
+    /// the secret down.
+    ///
+    /// A project that holds nothing gets another secret, for nobody can have used the one that was lost. Of any other
+    /// only the operator knows whether somebody has it.
+    private static func mendFirstProjectFile(
+        of project: ProjectRecord, _ setup: ProjectSetup, _ opened: OpenedStore, _ logger: Logger
+    ) async throws {
+        if let files = opened.files, try await !files.holdsContent(project.id) {
+            let renewed = try await setup.rotateSecret(of: project.id)
+            try opened.directory?.updateFirstProject(renewed.project, secret: renewed.secret)
+            logger.warning(
+                "first-project.txt did not have the secret of the first project, which got a new one",
+                metadata: ["project": "\(project.id)"])
+        } else {
+            logger.warning(
+                """
+                first-project.txt does not have the secret of the first project; `selfsame project rotate` writes \
+                a new one into it
+                """,
+                metadata: ["project": "\(project.id)"])
+        }
     }
 }
 

@@ -123,6 +123,12 @@ package protocol Store: Sendable {
     /// - Throws: `StoreError`.
     func eraseTraces() async throws(StoreError) -> Bool
 
+    /// Why a commit would fail now for a reason that lies in the disk, in memory or in another process; nil where none
+    /// did since the last that went through.
+    ///
+    /// It finds out for itself whether commits go through again.
+    func writeFault() async -> StoreError?
+
     /// Deletes every event, profile, log entry, id and privacy task, and keeps projects and accounts. For the sandbox
     /// only.
     func reset() async throws(StoreError)

@@ -41,7 +41,7 @@ struct AccountCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            let directory = try store.open()
+            let directory = try store.open(for: .writing)
             let made = try await directory.setup().makeAccount(
                 username: username, roles: try await roles(in: directory))
             Console.write("username: \(made.account.username)\nsecret: \(made.secret)")
@@ -78,7 +78,7 @@ struct AccountCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            let directory = try store.open()
+            let directory = try store.open(for: .reading)
             for account in try await directory.store.accounts() {
                 let roles = account.roles.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.rawValue)" }
                 Console.write("\(account.username)\t\(roles.joined(separator: " "))")

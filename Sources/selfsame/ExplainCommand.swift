@@ -37,9 +37,10 @@ struct ExplainCommand: AsyncParsableCommand {
     func run() async throws {
         if target.json {
             let options = [StoreQueries.Option](given: ["from": first, "to": second, "as_of": moment.asOf])
-            return try Console.write(line: try await target.ask { try await $0.json(.explain, options) })
+            let line = try await target.ask(asOf: moment.asOf) { try await $0.json(.explain, options) }
+            return try Console.write(line: line)
         }
-        let directory = try target.store.open()
+        let directory = try target.store.open(for: MomentOption.access(asOf: moment.asOf))
         let project = try await directory.project(target.project.project)
         let asOf = try await moment.sequence(in: project, of: directory.store)
         let (from, to) = (DistinctID(first), DistinctID(second))
@@ -102,6 +103,13 @@ struct MomentOption: ParsableArguments {
         help: ArgumentHelp(
             "Who was who at this sequence, or at this time (2026-01-31T12:00:00Z).", valueName: "moment"))
     var asOf: String?
+
+    /// What a command does with the store: a time that no entry has passed yet is settled before anything is told of
+    /// it, which is a commit.
+    static func access(asOf: String?) -> SQLiteOptions.Access {
+        guard let asOf, let moment = try? PastMoment(asOf), case .time = moment else { return .reading }
+        return .writing
+    }
 
     /// The last sequence that counts; nil for now.
     func sequence(in project: ProjectRecord, of store: any Store) async throws -> Int64? {

@@ -38,7 +38,7 @@ struct ExportCommand: AsyncParsableCommand {
             throw ConfigurationError("\(error)")
         }
         range.isTimeInMilliseconds = timeInMs
-        let directory = try store.open()
+        let directory = try store.open(for: MomentOption.access(asOf: moment.asOf))
         let project = try await directory.project(project.project)
         let export = Export(
             store: directory.store, project: project.id, system: project.rules.system, range: range,

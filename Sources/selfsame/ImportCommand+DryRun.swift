@@ -6,7 +6,7 @@ import IdentityStore
 extension ImportCommand {
     /// Tells what an import would come to.
     func runDry() async throws {
-        let directory = try store.open()
+        let directory = try store.open(for: .reading)
         let project = try await directory.project(project.project)
         let (files, acceptsMissingTime) = (files, timeNow)
         var total: Int64 = 0

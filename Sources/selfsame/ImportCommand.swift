@@ -48,8 +48,8 @@ struct ImportCommand: AsyncParsableCommand {
     func run() async throws {
         if dryRun { return try await runDry() }
         // Before the store is opened: a server that runs on it must not find another process there.
-        let lock = try DataDirectoryLock(directory: store.directory().path)
-        let directory = try store.open()
+        let (_, lock) = try store.own()
+        let directory = try store.open(for: .owning)
         let project = try await directory.project(project.project)
         let importer = Importer(
             store: directory.store, project: project, clock: ServerClock(), acceptsMissingTime: timeNow)

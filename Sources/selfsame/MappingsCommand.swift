@@ -32,7 +32,7 @@ struct MappingsCommand: AsyncParsableCommand {
     func run() async throws {
         let format: MappingFormat = csv ? .commaSeparated : target.json ? .lines : .tabSeparated
         let options = [StoreQueries.Option](given: ["after": after, "as_of": moment.asOf])
-        let cursor = try await target.ask { queries in
+        let cursor = try await target.ask(asOf: moment.asOf) { queries in
             let mappings = try await queries.mappings(format, options)
             for try await lines in mappings.pieces { try Console.write(bytes: lines) }
             return mappings.cursor

@@ -22,7 +22,7 @@ struct PrivacyConsole {
 
     init(_ target: QueryTarget) async throws {
         self.target = target
-        directory = try target.store.open()
+        directory = try target.store.open(for: .writing)
         settings = try target.store.configuration().privacy
         project = try await directory.project(target.project.project)
         files = RetrievalFiles(in: directory.directory)
@@ -88,10 +88,10 @@ struct PrivacyConsole {
             return false
         }
         defer { lock.release() }
-        let own = try target.store.open()
+        let own = try target.store.open(for: .owning)
         let logger = Logger(label: "selfsame") { StreamLogHandler.standardError(label: $0) }
         let projects = try await ProjectDirectory.load(
-            from: own.store, secretKey: try own.directory.secretKey(),
+            from: own.store, secretKey: try await own.directory.secretKey(of: own.store),
             residency: Residency(regions: [], hosts: []), logger: logger)
         let worker = PrivacyWorker(
             store: own.store, directory: projects, clock: ServerClock(), files: files, settings: settings,

@@ -66,7 +66,7 @@ struct ProjectCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let directory = try store.open()
+            let directory = try store.open(for: .writing)
             let rules = MergeRules(system: system, maxClusterSize: maxClusterSize, anonymousForm: anonForm)
             let made = try await directory.setup().makeProject(
                 id: id.map { ProjectID($0) }, name: name, rules: rules, region: region)
@@ -90,7 +90,7 @@ struct ProjectCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            let directory = try store.open()
+            let directory = try store.open(for: .reading)
             for project in try await directory.store.projects() {
                 Console.write(
                     "\(project.id)\t\(project.name)\t\(project.rules.system.rawValue)\t\(project.token)"
@@ -120,7 +120,7 @@ struct ProjectCommand: AsyncParsableCommand {
             guard let named = ProjectOption.project(project) else {
                 throw ConfigurationError("Name the project whose secret is to be replaced, by its number or its name.")
             }
-            let directory = try store.open()
+            let directory = try store.open(for: .writing)
             let project = try await directory.project(named)
             let rotated = try await directory.setup().rotateSecret(of: project.id)
             // First: the old secret works no more, and the new one is kept nowhere.

@@ -13,8 +13,10 @@ struct QueryTarget: ParsableArguments {
     @OptionGroup var store: StoreOptions
 
     /// Opens the store, asks, and closes it.
-    func ask<Value>(_ body: (StoreQueries) async throws -> Value) async throws -> Value {
-        let directory = try store.open()
+    func ask<Value>(
+        asOf: String? = nil, _ body: (StoreQueries) async throws -> Value
+    ) async throws -> Value {
+        let directory = try store.open(for: MomentOption.access(asOf: asOf))
         let value: Value
         do {
             let project = try await directory.project(project.project)
@@ -34,7 +36,8 @@ struct QueryTarget: ParsableArguments {
     func answer<Answer: Decodable>(
         _ subject: StoreQueries.Subject, _ options: [StoreQueries.Option], _ text: (Answer) -> [String]
     ) async throws {
-        let bytes = try await ask { queries in try await queries.json(subject, options) }
+        let asOf = options.first { $0.name == "as_of" }?.value
+        let bytes = try await ask(asOf: asOf) { queries in try await queries.json(subject, options) }
         guard !json else { return try Console.write(line: bytes) }
         let lines = text(try JSONDecoder().decode(Answer.self, from: Data(bytes)))
         if !lines.isEmpty { Console.write(lines.joined(separator: "\n")) }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import IdentityServer
 
 /// The command.
@@ -36,10 +37,12 @@ struct Selfsame: AsyncParsableCommand {
             Serve.self, ProjectCommand.self, AccountCommand.self, Resolve.self, ClusterCommand.self,
             ExplainCommand.self, LogCommand.self, EventsCommand.self, ChangesCommand.self, MappingsCommand.self,
             UnmergeCommand.self, RestoreCommand.self, BlocksCommand.self, ExportCommand.self, ImportCommand.self,
-            DeleteCommand.self, RetrieveCommand.self, VerifyCommand.self,
+            DeleteCommand.self, RetrieveCommand.self, VerifyCommand.self, KeyCommand.self,
         ])
 
     static func main() async {
+        // What any command makes is for its owner only, from its first moment.
+        umask(0o077)
         do {
             if let unknown = UnknownSubcommand(in: CommandLine.arguments.dropFirst()) { throw unknown }
             var command = try parseAsRoot()

@@ -16,39 +16,55 @@ struct StoreOptions: ParsableArguments {
         help: ArgumentHelp("The server's configuration file, for its store.directory.", valueName: "file"))
     var config: String?
 
-    /// The server's settings, from the options, the variables and the configuration file.
+    /// The server's configuration, from the options, the variables and the configuration file.
     func configuration() throws -> Configuration {
-        let flags = data.map { ["store.directory": $0] } ?? [:]
-        return try Configuration.load(
-            flags: flags, environment: ProcessInfo.processInfo.environment, filePath: config)
+        try Configuration.load(
+            flags: data.map { ["store.directory": $0] } ?? [:],
+            environment: ProcessInfo.processInfo.environment, filePath: config)
     }
 
-    /// The data directory.
+    /// The data directory that the configuration names.
     func directory() throws -> DataDirectory {
-        try DataDirectory(existing: configuration().store.directory ?? "./data")
+        try DataDirectory(existing: try configuration().store.directory ?? "./data")
     }
 
-    /// Opens the store that is there.
-    func open() throws -> OpenedDirectory {
+    /// Takes the lock of the data directory, and the directory away from other users of the machine.
+    ///
+    /// - Returns: the directory, and its lock, which is to be kept until the store is closed.
+    /// - Throws: `ConfigurationError` or `StoreError`: `busy` where a server has the lock.
+    func own() throws -> (directory: DataDirectory, lock: DataDirectoryLock) {
         let directory = try directory()
-        let size = try FileManager.default.attributesOfItem(atPath: directory.storePath)[.size] as? Int
-        guard size != 0 else {
-            throw ConfigurationError(
-                "\(directory.storePath) is empty; restore a backup, or let the server make it anew")
-        }
-        let store = try SQLiteStore(path: directory.storePath, options: SQLiteOptions())
-        return OpenedDirectory(directory: directory, store: store)
+        let lock = try DataDirectoryLock(directory: directory.path)
+        for path in try directory.close() { Console.note("Others could read \(path); they no longer can.") }
+        return (directory, lock)
+    }
+
+    /// Opens the store that is there, beside a server that may be running on it.
+    ///
+    /// Its tables must be of this version, and its write-ahead log is left to the server: both are changed only by who
+    /// has the lock of the directory.
+    ///
+    /// - Parameter access: whether the command commits something.
+    /// - Returns: the directory and its store.
+    /// - Throws: `ConfigurationError` where there is no store, `StoreError` where it cannot be opened.
+    func open(for access: SQLiteOptions.Access) throws -> OpenedDirectory {
+        let directory = try directory()
+        var options = SQLiteOptions()
+        options.access = access
+        return OpenedDirectory(
+            directory: directory, store: try SQLiteStore(path: directory.storePath, options: options))
     }
 }
 
 /// A data directory and its store.
 struct OpenedDirectory {
     let directory: DataDirectory
-    let store: any Store
+    let store: SQLiteStore
 
-    func setup() throws -> ProjectSetup {
+    func setup() async throws -> ProjectSetup {
         ProjectSetup(
-            store: store, secretKey: try directory.secretKey(), nowMilliseconds: ServerClock().nowMilliseconds)
+            store: store, secretKey: try await directory.secretKey(of: store),
+            nowMilliseconds: ServerClock().nowMilliseconds)
     }
 
     /// Closes the store after a change: that it cannot be closed does not undo what is done.

@@ -118,7 +118,7 @@ struct BlocksCommand: AsyncParsableCommand {
             let options = [StoreQueries.Option](given: ["after": after])
             return try Console.write(line: try await target.ask { try await $0.json(.blocks, options) })
         }
-        let directory = try target.store.open()
+        let directory = try target.store.open(for: .reading)
         let project = try await directory.project(target.project.project)
         var last: NodePair?
         while true {
@@ -150,7 +150,7 @@ enum AmendmentConsole {
     static func run(
         _ request: AmendmentRequest, _ target: QueryTarget, endpoint: EventBatch.Endpoint, isPreview: Bool
     ) async throws {
-        let directory = try target.store.open()
+        let directory = try target.store.open(for: isPreview ? .reading : .writing)
         let project = try await directory.project(target.project.project)
         let result = try await directory.store.amend(
             request, in: project, origin: EventBatch.Origin(endpoint: endpoint, principal: "command"),

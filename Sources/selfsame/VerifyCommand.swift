@@ -47,7 +47,7 @@ struct VerifyCommand: AsyncParsableCommand {
     func run() async throws {
         var isIdentical = true
         do {
-            let directory = try store.open()
+            let directory = try store.open(for: .reading)
             var projects = try await directory.store.projects()
             if projects.isEmpty {
                 throw ConfigurationError(

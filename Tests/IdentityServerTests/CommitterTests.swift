@@ -35,6 +35,7 @@ private final class ObstructedStore: Store {
     ) async throws(StoreError) -> Value { try await inner.read(body) }
 
     func probe() async throws(StoreError) { try await inner.probe() }
+    func writeFault() async -> StoreError? { await inner.writeFault() }
     func projects() async throws(StoreError) -> [ProjectRecord] { try await inner.projects() }
     func save(_ project: ProjectRecord, nowMilliseconds: Int64) async throws(StoreError) {
         try await inner.save(project, nowMilliseconds: nowMilliseconds)

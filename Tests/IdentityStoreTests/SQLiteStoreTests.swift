@@ -131,6 +131,34 @@ struct SQLiteStoreTests {
         }
     }
 
+    @Test(arguments: [nil] + Schema.migrator.migrations.map(Optional.some))
+    func `a file in which only the first tables were made gets the others`(_ last: String?) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory + "/store.sqlite"
+            let queue = try DatabaseQueue(path: path)
+            if let last {
+                try Schema.migrator.migrate(queue, upTo: last)
+            } else {
+                try await queue.write {
+                    try $0.execute(sql: "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
+                }
+            }
+            try queue.close()
+            var options = SQLiteOptions()
+            if last != Schema.migrator.migrations.last {
+                for access in [SQLiteOptions.Access.reading, .writing] {
+                    options.access = access
+                    #expect(throws: StoreError(.incompatible, "")) { try SQLiteStore(path: path, options: options) }
+                }
+            }
+            let store = try SQLiteStore(path: path)
+            try await store.commit(.merge("a", "b"))
+            #expect(try await store.canonicalID(of: "b") == "a")
+            try await store.close()
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["store.sqlite"])
+        }
+    }
+
     @Test func `a file that is not a store is refused, and left as it was`() async throws {
         try await withTemporaryDirectory { directory in
             let foreign = directory + "/foreign.sqlite"

@@ -1,9 +1,9 @@
 extension OpenAPI {
     /// What whoever runs the server calls.
     static let operatorPaths = #"""
-        \#(healthPath("/health", "health", "Whether the server works, its store included.")),
+        \#(healthPath("/health", "health", "Whether the server works and its store can be read.")),
         \#(healthPath("/health/live", "live", "Whether the process answers.")),
-        \#(healthPath("/health/ready", "ready", "Whether it can take requests.")),
+        \#(healthPath("/health/ready", "ready", "Whether it can take requests: the store can be read and written.")),
         "/openapi.json": {
           "get": {
             "tags": ["operator"], "operationId": "description", "summary": "This document.", "security": [],

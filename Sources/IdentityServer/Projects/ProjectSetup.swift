@@ -13,27 +13,69 @@ package struct ProjectSetup: Sendable {
         self.nowMilliseconds = nowMilliseconds
     }
 
-    /// Saves what the configuration names.
+    /// Saves what the configuration names, where that is not what the store has.
     ///
     /// What it no longer names stays as it is.
     ///
-    /// - Throws: `ConfigurationError` where a project that holds data is given another identity system (P 9-6).
+    /// - Throws: `ConfigurationError` where a project that holds data is given another identity system (P 9-6), or
+    ///   where a token is a secret too.
     package func apply(_ configuration: Configuration) async throws {
+        let projects = try await projects(of: configuration)
+        let accounts = try await accounts(of: configuration)
+        try refusePublicSecrets(projects.all, accounts.all)
+        for project in projects.changed { try await save(project) }
+        for account in accounts.changed { try await store.save(account) }
+    }
+
+    /// What the store is to have, and what of it is not as the store has it.
+    private struct Wanted<Record> {
+        var all: [Record] = []
+        var changed: [Record] = []
+    }
+
+    private func projects(of configuration: Configuration) async throws -> Wanted<ProjectRecord> {
         let known = Dictionary(uniqueKeysWithValues: try await store.projects().map { ($0.id, $0) })
-        for project in configuration.projects {
-            let record = ProjectRecord(
+        let named = configuration.projects.map { project in
+            ProjectRecord(
                 id: project.id, name: project.name, token: project.token,
                 secretDigest: secretKey.digest(of: project.secret), rules: project.rules,
                 region: project.region ?? known[project.id]?.region,
                 createdMilliseconds: known[project.id]?.createdMilliseconds ?? nowMilliseconds)
-            if record != known[project.id] { try await save(record) }
         }
-        for account in configuration.accounts {
-            try await store.save(
-                AccountRecord(
-                    username: account.username, secretDigest: secretKey.digest(of: account.secret),
-                    roles: account.roles.compactMapValues(AccountRole.init(rawValue:)),
-                    createdMilliseconds: nowMilliseconds))
+        let ids = Set(named.map(\.id))
+        return Wanted(
+            all: named + known.values.filter { !ids.contains($0.id) }, changed: named.filter { $0 != known[$0.id] })
+    }
+
+    private func accounts(of configuration: Configuration) async throws -> Wanted<AccountRecord> {
+        // By the bytes of the name; as keys, texts that look the same would be the same.
+        let known = Dictionary(
+            uniqueKeysWithValues: try await store.accounts().map { (DistinctID($0.username), $0) })
+        let named = configuration.accounts.map { account in
+            AccountRecord(
+                username: account.username, secretDigest: secretKey.digest(of: account.secret),
+                roles: account.roles.compactMapValues(AccountRole.init(rawValue:)),
+                createdMilliseconds: known[DistinctID(account.username)]?.createdMilliseconds ?? nowMilliseconds)
+        }
+        let names = Set(named.map { DistinctID($0.username) })
+        return Wanted(
+            all: named + known.values.filter { !names.contains(DistinctID($0.username)) },
+            changed: named.filter { $0 != known[DistinctID($0.username)] })
+    }
+
+    /// Refuses a token that is a secret too: a token is public.
+    ///
+    /// Only here are those known that the configuration does not name.
+    private func refusePublicSecrets(_ projects: [ProjectRecord], _ accounts: [AccountRecord]) throws {
+        let owners = Dictionary(
+            projects.map { (DistinctID($0.secretDigest), "project \($0.id)") }
+                + accounts.map { (DistinctID($0.secretDigest), "the account \($0.username)") },
+            uniquingKeysWith: { first, _ in first })
+        for project in projects.sorted(by: { $0.id < $1.id }) {
+            guard let owner = owners[DistinctID(secretKey.digest(of: project.token))] else { continue }
+            throw ConfigurationError(
+                "the token of project \(project.id) is also the secret of \(owner), but a token is public; give "
+                    + "\(owner) another secret, or the project another token")
         }
     }
 

@@ -5,28 +5,38 @@ import Foundation
 /// A secret is 128 random bits and is the whole credential, so it is looked up by its digest: a salted hash could not
 /// be.
 package struct SecretKey: Sendable {
+    private static let sizeBytes = 32
+
     private let key: [UInt8]
 
-    /// A key for a store that is not kept.
-    package init() { key = Self.randomBytes(count: 32) }
+    /// A new key.
+    package init() { key = Self.randomBytes(count: Self.sizeBytes) }
 
-    /// The key in a file, which is made if it is not there, readable by its owner only.
+    /// The key in a file.
     ///
-    /// - Throws: `ConfigurationError` where the file can be neither read nor made, or is not a key.
+    /// - Throws: `ConfigurationError`, which says what is wrong with the file: it is not there, cannot be read, or does
+    ///   not hold a key.
     package init(contentsOf path: String) throws {
-        if FileManager.default.fileExists(atPath: path) {
-            guard let text = FileManager.default.contents(atPath: path) else {
-                throw ConfigurationError("\(path) cannot be read; check its permissions")
-            }
-            let bytes = try Hex.bytes(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }, in: path)
-            guard bytes.count == 32 else {
-                throw ConfigurationError("\(path) is not a key of 32 bytes; restore it from your backup")
-            }
-            key = bytes
-            return
+        guard let text = FileManager.default.contents(atPath: path) else {
+            throw ConfigurationError(
+                FileManager.default.fileExists(atPath: path)
+                    ? "\(path) cannot be read; check its permissions" : "\(path) is missing")
         }
-        key = Self.randomBytes(count: 32)
-        try PrivateFile.write(Hex.text(key) + "\n", to: path)
+        guard let bytes = Hex.bytes(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }),
+            bytes.count == Self.sizeBytes
+        else { throw ConfigurationError("\(path) is not a key of \(Self.sizeBytes) bytes in hexadecimal digits") }
+        key = bytes
+    }
+
+    /// What a file of the key holds.
+    var text: String { Hex.text(key) + "\n" }
+
+    /// What a store keeps to know its key by; it tells nothing of the key.
+    var mark: Int32 {
+        let bytes = digest(of: [], as: "mark of the key").prefix(4)
+        let number = Int32(truncatingIfNeeded: bytes.reduce(0) { $0 << 8 | Int64($1) })
+        // Zero is what a store says that does not know.
+        return number == 0 ? 1 : number
     }
 
     /// HMAC-SHA256 of a secret: 32 bytes.
@@ -66,22 +76,10 @@ enum Hex {
         return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
-    static func bytes(_ text: String, in path: String) throws -> [UInt8] {
-        let digits = text.utf8.map { UInt8(ascii: "0") <= $0 ? Int(String(UnicodeScalar($0)), radix: 16) : nil }
-        guard digits.count % 2 == 0, digits.allSatisfy({ $0 != nil }) else {
-            throw ConfigurationError("\(path) does not hold hexadecimal digits; restore it from your backup")
-        }
-        let known = digits.compactMap { $0 }
-        return stride(from: 0, to: known.count, by: 2).map { UInt8(known[$0] << 4 | known[$0 + 1]) }
-    }
-}
-
-/// Files that only their owner may read.
-enum PrivateFile {
-    /// - Throws: `ConfigurationError` where the file cannot be made.
-    static func write(_ text: String, to path: String) throws {
-        let isMade = FileManager.default.createFile(
-            atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
-        guard isMade else { throw ConfigurationError("\(path) cannot be written; check the directory's permissions") }
+    /// The bytes that digits say; nil where a character is no digit, or one is missing.
+    static func bytes(_ text: String) -> [UInt8]? {
+        let digits = text.utf8.compactMap { UInt8(ascii: "0") <= $0 ? Int(String(UnicodeScalar($0)), radix: 16) : nil }
+        guard digits.count == text.utf8.count, digits.count % 2 == 0 else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
     }
 }

@@ -11,11 +11,23 @@ struct MemoryState {
     private var nextKey: NodeKey = 1
     /// About how much memory each project takes.
     private var sizes: [ProjectID: Int] = [:]
+    /// Whether the last commit found no room.
+    private var isFull = false
+    /// As much room as there must be where the store is not called full.
+    private static let roomBytes = 1 << 20
+
+    /// Why a commit would fail now.
+    var writeFault: StoreError? {
+        isFull && sizes.values.reduce(0, +) + Self.roomBytes > sizeLimitBytes ? Self.full : nil
+    }
     private var hashes = GeneratedHashes()
     /// In the order of their making.
     private(set) var privacyTasks: [PrivacyTask] = []
 
     init(sizeLimitBytes: Int) { self.sizeLimitBytes = sizeLimitBytes }
+
+    static let full = StoreError(
+        .full, "The memory that this store may use is full. Reset the sandbox, or raise its limit.")
 
     /// Decides in place: the only thing that can fail, the limit, is asked first.
     mutating func commit(
@@ -23,9 +35,10 @@ struct MemoryState {
     ) throws(StoreError) -> [CommitResult] {
         let named = try NamedProject.projects(of: group, by: rules)
         guard sizes.values.reduce(0, +) + MemoryCost.most(of: group) <= sizeLimitBytes else {
-            throw StoreError(
-                .full, "The memory that this store may use is full. Reset the sandbox, or raise its limit.")
+            isFull = true
+            throw MemoryState.full
         }
+        isFull = false
         var plan = CommitPlan(projects: named.map { take($0) }, nextKey: nextKey, nowMilliseconds: nowMilliseconds)
         plan.decide(group, generating: &hashes)
         nextKey = plan.nextKey
@@ -99,6 +112,7 @@ struct MemoryState {
         privacyTasks = []
         nextKey = 1
         sizes = [:]
+        isFull = false
     }
 
     mutating func reset(_ project: ProjectID) {

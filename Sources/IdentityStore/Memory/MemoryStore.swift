@@ -89,6 +89,8 @@ package final class MemoryStore: Store {
         try withState { _ throws(StoreError) in true }
     }
 
+    package func writeFault() async -> StoreError? { state.withLock { $0.writeFault } }
+
     package func reset() async throws(StoreError) {
         try withState { state throws(StoreError) in state.reset() }
     }

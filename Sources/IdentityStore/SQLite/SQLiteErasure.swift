@@ -8,10 +8,12 @@ import GRDBSQLite
 /// states of pages until it is cut off. So every page's unused parts are overwritten with zeros in the file itself,
 /// which changes nothing that SQLite ever reads, and the log is folded in and cut off.
 ///
-/// It goes over the file in steps on the writing connection's queue, so that commits go on between them. Nobody else
-/// writes to the file (`DataDirectoryLock`). What commits change in the meantime is known from the write-ahead log,
-/// whose folding-in is left to the steps until the end; the connection's own copies of pages are given up after each
-/// step.
+/// It goes over the file in steps on the writing connection's queue, so that commits go on between them. A step keeps
+/// everybody from committing, other processes too, folds the log in, and only then looks at pages: from there until it
+/// ends nobody else writes to the file, for there is nothing left to fold in. What commits changed since the last step
+/// is known from the log, whose folding-in is left to the steps until the end: commands leave it to whoever has the
+/// lock of the data directory (`SQLiteOptions.Access`). The connection's own copies of pages are given up after each
+/// step; other connections give theirs up at the commit with which an erasure ends.
 struct SQLiteErasure {
     /// Beyond it, the first byte of a page would not tell a page of a table from one that carries on a long value.
     private static let pageCountLimit = 1 << 25
@@ -46,31 +48,80 @@ struct SQLiteErasure {
     /// - Throws: `StoreError`.
     func step(from first: Int, _ options: SQLiteOptions) throws(StoreError) -> Progress {
         sqlite3_wal_autocheckpoint(db.sqliteConnection, 0)
-        let changed = try changedPages()
-        let isFolded = try fold(SQLITE_CHECKPOINT_FULL, options)
-        guard isFolded else { return .busy }
-        let count = try file.sizeBytes() / pageSize
-        guard count < Self.pageCountLimit else {
-            throw StoreError(
-                .unexpected,
-                "The store is too large for deleted values to be taken out of its pages. "
-                    + "Stop the server and run VACUUM on its file.")
+        let checkpointer = try Checkpointer(of: db)
+        let step = try withoutCommits(endingWith: Statements.rollback) { () throws(StoreError) -> Step? in
+            let log = try log()
+            guard try checkpointer.foldAll(withinMilliseconds: Self.waitMilliseconds) else { return nil }
+            let count = try file.sizeBytes() / pageSize
+            guard count < Self.pageCountLimit else {
+                throw StoreError(
+                    .unexpected,
+                    "The store is too large for deleted values to be taken out of its pages. "
+                        + "Stop the server and run VACUUM on its file.")
+            }
+            for page in log.pages where page <= count { try clear(pages: page..<(page + 1)) }
+            let end = min(first + options.erasurePages, count + 1)
+            if first < end { try clear(pages: first..<end) }
+            return Step(log: log, end: max(first, end), pageCount: count)
         }
-        for page in changed where page <= count { try clear(pages: page..<(page + 1)) }
-        let end = min(first + options.erasurePages, count + 1)
-        if first < end { try clear(pages: first..<end) }
+        guard let step else { return .busy }
         try forget()
-        if end <= count { return .next(page: end) }
-        // The last step: nothing has changed since the folding-in above, so that the log can be cut off.
-        guard try fold(SQLITE_CHECKPOINT_TRUNCATE, options) else { return .busy }
+        if step.end <= step.pageCount { return .next(page: step.end) }
+        return try finish(step, options)
+    }
+
+    /// What a step came to.
+    private struct Step {
+        /// The log as it was folded in.
+        let log: Log
+        /// The page after the last that was looked at.
+        let end: Int
+        let pageCount: Int
+    }
+
+    /// Cuts the log off, where nobody has committed since the last step.
+    private func finish(_ step: Step, _ options: SQLiteOptions) throws(StoreError) -> Progress {
+        let isUnchanged = try withoutCommits(endingWith: Statements.commit) { () throws(StoreError) -> Bool? in
+            guard try log() == step.log else { return false }
+            // Other connections see that something was committed, and forget the pages that they remember.
+            let mark = Int32(try SQLiteStore.setting("user_version", of: db)) ?? 0
+            try SQLiteStore.write(keyMark: mark, db)
+            return true
+        }
+        guard let isUnchanged else { return .busy }
+        guard isUnchanged else { return .next(page: step.end) }
+        guard try cutLog(options) else { return .busy }
         try file.sync()
         SQLiteErasure.end(db, options)
         return .done
     }
 
+    /// Runs a body while nobody can commit.
+    ///
+    /// - Returns: nil where another process is committing for too long, or where the body gives nil.
+    private func withoutCommits<Value>(
+        endingWith end: String, _ body: () throws(StoreError) -> Value?
+    ) throws(StoreError) -> Value? {
+        if db.isInsideTransaction { try PreparedStatement(cached: Statements.rollback, in: db).run() }
+        do throws(StoreError) {
+            try PreparedStatement(cached: Statements.begin, in: db).run()
+        } catch {
+            if error.code == .busy { return nil }
+            throw error
+        }
+        do throws(StoreError) {
+            let value = try body()
+            try PreparedStatement(cached: end, in: db).run()
+            return value
+        } catch {
+            if db.isInsideTransaction { try? PreparedStatement(cached: Statements.rollback, in: db).run() }
+            throw error
+        }
+    }
+
     /// Leaves the folding-in of the write-ahead log to commits again.
     static func end(_ db: Database, _ options: SQLiteOptions) {
-        sqlite3_wal_autocheckpoint(db.sqliteConnection, Int32(options.checkpointPages))
+        sqlite3_wal_autocheckpoint(db.sqliteConnection, Int32(options.foldedPages))
     }
 
     /// Gives up the connection's copies of pages, which may still have what was cleared in the file.
@@ -80,35 +131,41 @@ struct SQLiteErasure {
         }
     }
 
-    /// Folds the write-ahead log into the file, all of it.
+    /// Folds the write-ahead log into the file, all of it, and cuts it off.
     ///
     /// - Returns: false where reads that began earlier need what the file has now.
-    private func fold(_ mode: Int32, _ options: SQLiteOptions) throws(StoreError) -> Bool {
+    private func cutLog(_ options: SQLiteOptions) throws(StoreError) -> Bool {
         sqlite3_busy_timeout(db.sqliteConnection, Self.waitMilliseconds)
         defer { sqlite3_busy_timeout(db.sqliteConnection, Int32(options.busyTimeoutMilliseconds)) }
-        var frames: Int32 = 0
-        var folded: Int32 = 0
-        let code = sqlite3_wal_checkpoint_v2(db.sqliteConnection, nil, mode, &frames, &folded)
+        let code = sqlite3_wal_checkpoint_v2(db.sqliteConnection, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         if code == SQLITE_BUSY || code == SQLITE_LOCKED { return false }
         guard code == SQLITE_OK else {
             throw StoreError(sqliteCode: code, message: String(cString: sqlite3_errmsg(db.sqliteConnection)))
         }
-        return frames == folded
+        return true
     }
 
-    /// The pages that the write-ahead log has, or had since it was cut off: at least those changed since the last step.
-    private func changedPages() throws(StoreError) -> Set<Int> {
-        let log = try DatabaseFile(SQLITE_FCNTL_JOURNAL_POINTER, of: db)
-        let size = try log.sizeBytes()
-        guard size >= 32 else { return [] }
-        let head = try log.read(32, at: 0)
+    /// The write-ahead log, as far as it tells one state of it from another.
+    private struct Log: Equatable {
+        /// The file's header and those of its frames, with their checksums.
+        var headers: [[UInt8]] = []
+        /// The pages that it has, or had since it was cut off: at least those changed since the last step.
         var pages: Set<Int> = []
+    }
+
+    private func log() throws(StoreError) -> Log {
+        let file = try DatabaseFile(SQLITE_FCNTL_JOURNAL_POINTER, of: db)
+        let size = try file.sizeBytes()
+        guard size >= 32 else { return Log() }
+        let head = try file.read(32, at: 0)
+        var log = Log(headers: [head])
         for start in stride(from: 32, through: size - 24, by: 24 + pageSize) {
-            let frame = try log.read(16, at: start)
+            let frame = try file.read(24, at: start)
             guard frame[8..<16] == head[16..<24] else { break }
-            pages.insert(frame[0..<4].reduce(0) { $0 << 8 | Int($1) })
+            log.headers.append(frame)
+            log.pages.insert(frame[0..<4].reduce(0) { $0 << 8 | Int($1) })
         }
-        return pages
+        return log
     }
 
     /// Overwrites what is unused in some pages.
@@ -127,36 +184,41 @@ struct SQLiteErasure {
     }
 }
 
-/// How a page of a table or an index is laid out, as SQLite documents its file format (section 1.6).
-enum PageLayout {
-    /// The parts of a page that hold nothing.
-    ///
-    /// They lie between the pointers to rows and the first row, and in freed blocks but for what links these.
-    ///
-    /// - Parameters:
-    ///   - page: the page.
-    ///   - header: where the page's own header begins.
-    /// - Returns: the parts; none for a page of another kind, or one that contradicts itself.
-    static func unused(of page: [UInt8], header: Int) -> [Range<Int>] {
-        func number(_ place: Int) -> Int { Int(page[place]) << 8 | Int(page[place + 1]) }
-        guard let kind = page.dropFirst(header).first, [2, 5, 10, 13].contains(kind) else { return [] }
-        let pointers = header + (kind < 10 ? 12 : 8)
-        let gapStart = pointers + 2 * number(header + 3)
-        let gapEnd = number(header + 5) == 0 ? 65_536 : number(header + 5)
-        guard gapStart <= gapEnd, gapEnd <= page.count else { return [] }
-        var unused = gapStart < gapEnd ? [gapStart..<gapEnd] : []
-        var block = number(header + 1)
-        var last = gapEnd - 1
-        while block != 0 {
-            // Blocks come in the order of their places, among the rows.
-            guard block > last, block + 4 <= page.count else { return [] }
-            let end = block + number(block + 2)
-            guard end >= block + 4, end <= page.count else { return [] }
-            if end > block + 4 { unused.append(block + 4..<end) }
-            last = end - 1
-            block = number(block)
+/// A connection of its own that folds the write-ahead log in while another one keeps commits away, which cannot do it
+/// itself.
+private final class Checkpointer {
+    private var connection: OpaquePointer?
+
+    init(of db: Database) throws(StoreError) {
+        let path = sqlite3_db_filename(db.sqliteConnection, "main")
+        var code = sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nil)
+        // It looks for the log at its first read.
+        if code == SQLITE_OK { code = sqlite3_exec(connection, "SELECT count(*) FROM sqlite_master", nil, nil, nil) }
+        try check(code)
+    }
+
+    deinit { sqlite3_close(connection) }
+
+    /// - Returns: false where reads that began earlier, or another process, kept it from the end for so long.
+    func foldAll(withinMilliseconds limit: Int32) throws(StoreError) -> Bool {
+        let deadline = ContinuousClock.now.advanced(by: .milliseconds(Int64(limit)))
+        repeat {
+            var frames: Int32 = 0
+            var folded: Int32 = 0
+            let code = sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_PASSIVE, &frames, &folded)
+            if code != SQLITE_BUSY, code != SQLITE_LOCKED {
+                try check(code)
+                if frames == folded { return true }
+            }
+            sqlite3_sleep(5)
+        } while ContinuousClock.now < deadline
+        return false
+    }
+
+    private func check(_ code: Int32) throws(StoreError) {
+        guard code == SQLITE_OK else {
+            throw StoreError(sqliteCode: code, message: String(cString: sqlite3_errmsg(connection)))
         }
-        return unused
     }
 }
 

@@ -13,6 +13,20 @@ package struct SQLiteOptions: Sendable {
         case full = 2
     }
 
+    /// What a process may do with the file.
+    package enum Access: Sendable {
+        /// The process has the lock of the data directory: it makes the file, brings its tables up to date, and folds
+        /// the write-ahead log into it.
+        case owning
+        /// Commits beside whoever has the lock: tables of another version are refused, and the write-ahead log is left
+        /// to them.
+        case writing
+        /// Reads beside whoever has the lock, and writes nothing.
+        case reading
+    }
+
+    /// What the process may do.
+    package var access: Access = .owning
     /// What an acknowledged commit survives.
     package var synchronous: Synchronous = .full
     /// The most reads at one time; others wait.
@@ -27,6 +41,8 @@ package struct SQLiteOptions: Sendable {
     package var readerCacheSizeBytes = 4 << 20
     /// Pages in the write-ahead log at which a commit folds it into the file.
     package var checkpointPages = 4_000
+    /// The same of a process that owns the file; others leave that to it.
+    var foldedPages: Int { access == .owning ? checkpointPages : 0 }
     /// Pages that are cleared of deleted values at a time, while commits wait.
     package var erasurePages = 1_024
     /// The size to which the write-ahead log's file is cut after it was folded in.

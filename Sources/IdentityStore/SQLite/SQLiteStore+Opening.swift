@@ -5,36 +5,30 @@ extension SQLiteStore {
         var configuration = Configuration()
         configuration.label = "selfsame"
         configuration.foreignKeysEnabled = false
-        configuration.journalMode = .wal
         // GRDB traps where a transaction is left open, which a disk that fails in the rollback can bring about.
         configuration.allowsUnsafeTransactions = true
         configuration.busyMode = .timeout(Double(options.busyTimeoutMilliseconds) / 1_000)
         let cacheSize = options.readerCacheSizeBytes / 1_024
         configuration.prepareDatabase { db in
-            // Has an effect only before the first table, and not after the change to a write-ahead log, which comes
-            // next.
+            // Has an effect only before the first table, and not after the change to a write-ahead log.
             try db.execute(sql: "PRAGMA page_size = \(Schema.pageSizeBytes)")
             try db.execute(sql: "PRAGMA cache_size = -\(cacheSize)")
         }
         return configuration
     }
 
-    /// Brings the tables up to this version's.
-    static func migrate(_ connection: DatabaseQueue) throws {
-        let migrator = Schema.migrator
-        try connection.writeWithoutTransaction { db in
-            let application = try Int64.fetchOne(db, sql: "PRAGMA application_id")
-            let isEmpty = try Int64.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") == 0
-            guard isEmpty || application == Schema.applicationID else {
-                throw StoreError(.incompatible, "The file is not a store of selfsame. Name another data directory.")
-            }
-            guard try isEmpty || !migrator.hasBeenSuperseded(db) else {
-                throw StoreError(
-                    .incompatible,
-                    "A newer version of selfsame wrote this store. Run that version, or restore an older backup.")
-            }
+    /// Refuses a file that is not a store, or that a newer version wrote.
+    static func refuseForeign(_ db: Database) throws {
+        let application = try Int64.fetchOne(db, sql: "PRAGMA application_id")
+        let isEmpty = try Int64.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") == 0
+        guard isEmpty || application == Schema.applicationID else {
+            throw StoreError(.incompatible, "The file is not a store of selfsame. Name another data directory.")
         }
-        try migrator.migrate(connection)
+        guard try isEmpty || !Schema.migrator.hasBeenSuperseded(db) else {
+            throw StoreError(
+                .incompatible,
+                "A newer version of selfsame wrote this store. Run that version, or restore an older backup.")
+        }
     }
 
     /// Sets up the writing connection, once it is open.
@@ -49,7 +43,7 @@ extension SQLiteStore {
         // time of a deletion only: pages that are freed before would keep what they held.
         _ = try Int64.fetchOne(db, sql: "PRAGMA secure_delete = ON")
         // These answer with a row.
-        _ = try Int64.fetchOne(db, sql: "PRAGMA wal_autocheckpoint = \(options.checkpointPages)")
+        _ = try Int64.fetchOne(db, sql: "PRAGMA wal_autocheckpoint = \(options.foldedPages)")
         _ = try Int64.fetchOne(db, sql: "PRAGMA journal_size_limit = \(options.journalSizeLimitBytes)")
         if let count = options.maxPageCount { _ = try Int64.fetchOne(db, sql: "PRAGMA max_page_count = \(count)") }
 

@@ -1,5 +1,5 @@
 import GRDB
-import IdentityEngine
+package import IdentityEngine
 
 extension SQLiteStore {
     package func projects() async throws(StoreError) -> [ProjectRecord] {
@@ -82,6 +82,11 @@ extension SQLiteStore {
                 rules: MergeRules(system: system, maxClusterSize: Int(row.integer(5)), anonymousForm: form),
                 region: row.isNull(8) ? nil : row.text(8), createdMilliseconds: row.integer(7))
         }
+    }
+
+    /// Whether anything was stored for a project: an event, an identity operation or a profile.
+    package func holdsContent(_ project: ProjectID) async throws(StoreError) -> Bool {
+        try await onReader { db throws(StoreError) in try SQLiteStore.holdsContent(project, db) }
     }
 
     private static func holdsContent(_ project: ProjectID, _ db: Database) throws(StoreError) -> Bool {

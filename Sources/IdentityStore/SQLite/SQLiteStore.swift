@@ -6,38 +6,47 @@ import Synchronization
 /// The store in one SQLite file: one connection that writes, and several that read.
 ///
 /// GRDB carries the connections, each on a queue of its own, so that no call blocks a thread of Swift's. The caller
-/// sees to it that one process serves a file at a time, by `DataDirectoryLock`.
+/// sees to it that one process owns a file at a time, by `DataDirectoryLock`; others may read and commit beside it
+/// (`SQLiteOptions.Access`).
 package final class SQLiteStore: Store {
     private let connection: DatabaseQueue
     let options: SQLiteOptions
+    /// Whether this process has the file for itself until it ends, because the disk had no room for what processes
+    /// share of the write-ahead log.
+    package let isAlone: Bool
+    let writeHealth = WriteHealth()
     private let writer: SQLiteWriter
     private let readers: SQLiteReaders
     /// A connection that nothing but `probe` uses.
     private let probes: SQLiteReaders
     private let isClosed = Mutex(false)
 
-    /// Opens a store, and makes its tables where the file is new.
+    /// Opens a store, and makes it where there is none and the process owns the place.
     ///
     /// - Parameters:
     ///   - path: the file's path. Its directory exists.
     ///   - options: how to use the file.
-    /// - Throws: `StoreError`: `incompatible` where the file is not a store or is a newer version's.
+    /// - Throws: `StoreError`: `incompatible` where the file is not a store, is a newer version's, or is an earlier
+    ///   one's that the process does not own.
     package init(path: String, options: SQLiteOptions = SQLiteOptions()) throws(StoreError) {
-        let writer = SQLiteWriter(options)
+        let writer = SQLiteWriter(options, health: writeHealth)
         do {
-            let configuration = SQLiteStore.configuration(options)
-            let connection = try DatabaseQueue(path: path, configuration: configuration)
-            try SQLiteStore.migrate(connection)
-            try connection.writeWithoutTransaction { db in
-                try SQLiteStore.configureWriter(db, options)
-                try writer.open(db)
+            (connection, isAlone) = try SQLiteFile.withRoom {
+                options.access == .owning
+                    ? try SQLiteFile.openOwned(path, options) : try SQLiteFile.openBeside(path, options)
+            }
+            if options.access != .reading {
+                try connection.writeWithoutTransaction { db in
+                    try SQLiteStore.configureWriter(db, options)
+                    try writer.open(db)
+                }
             }
             readers = try SQLiteReaders(
                 path: path, count: options.readerCount, waitingLimit: options.waitingReadLimit,
-                configuration: configuration)
+                configuration: SQLiteStore.configuration(options))
             probes = try SQLiteReaders(
-                path: path, count: 1, waitingLimit: options.waitingReadLimit, configuration: configuration)
-            self.connection = connection
+                path: path, count: 1, waitingLimit: options.waitingReadLimit,
+                configuration: SQLiteStore.configuration(options))
             self.options = options
         } catch {
             throw StoreError(sqlite: error)
@@ -107,15 +116,21 @@ package final class SQLiteStore: Store {
         if wasClosed { throw .closed }
         let result: Result<Void, StoreError> = await withCheckedContinuation { continuation in
             // Closing waits for the reads and the writes that run, which no thread of Swift's should.
-            DispatchQueue.global().async { [connection, writer, readers, probes] in
+            DispatchQueue.global().async { [connection, options, writer, readers, probes] in
                 let result: Result<Void, StoreError>
                 do {
                     // The last connection to close folds the write-ahead log into the file; one that only reads
                     // cannot.
-                    try readers.close()
-                    try probes.close()
+                    if options.access == .owning {
+                        try readers.close()
+                        try probes.close()
+                    }
                     connection.writeWithoutTransaction { _ in writer.close() }
                     try connection.close()
+                    if options.access != .owning {
+                        try readers.close()
+                        try probes.close()
+                    }
                     result = .success(())
                 } catch {
                     result = .failure(StoreError(sqlite: error))

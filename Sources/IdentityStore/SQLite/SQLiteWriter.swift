@@ -8,9 +8,13 @@ final class SQLiteWriter: @unchecked Sendable {
     /// Nil before the store has opened its connection, and after it has closed it.
     private var statements: WriterStatements?
     private var postings: SQLitePostings
+    private let health: WriteHealth
     var hashes = GeneratedHashes()
 
-    init(_ options: SQLiteOptions) { postings = SQLitePostings(options.postings) }
+    init(_ options: SQLiteOptions, health: WriteHealth) {
+        postings = SQLitePostings(options.postings)
+        self.health = health
+    }
 
     func open(_ db: Database) throws(StoreError) { statements = try WriterStatements(db) }
 
@@ -21,13 +25,15 @@ final class SQLiteWriter: @unchecked Sendable {
         _ db: Database, _ body: (WriterStatements) throws(StoreError) -> Value
     ) throws(StoreError) -> Value {
         guard let statements else { throw .closed }
-        if db.isInsideTransaction { try statements.rollback.run() }
-        try statements.begin.run()
         do throws(StoreError) {
+            if db.isInsideTransaction { try statements.rollback.run() }
+            try statements.begin.run()
             let value = try body(statements)
             try statements.commit.run()
+            health.noteStored()
             return value
         } catch {
+            health.noteFailure(error)
             // Where the disk is full or fails, SQLite may have rolled back by itself. A rollback that fails is tried
             // again before the next transaction; what went wrong first is what the caller is told.
             if db.isInsideTransaction { try? statements.rollback.run() }

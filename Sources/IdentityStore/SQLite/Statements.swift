@@ -198,6 +198,15 @@ enum Statements {
             OR EXISTS (SELECT 1 FROM group_profile WHERE project = ?1)
         """
 
+    static let updateProjectSecret = "UPDATE project SET secret_digest = ?2 WHERE id = ?1"
+
+    static let updateAccountSecret = "UPDATE account SET secret_digest = ?2 WHERE username = ?1"
+
+    static let countSecrets = "SELECT (SELECT count(*) FROM project) + (SELECT count(*) FROM account)"
+
+    /// A row of a size, of no project: never to be committed.
+    static let insertTrial = "INSERT INTO arrivals (project, packed) VALUES (0, zeroblob(?))"
+
     static let accounts = "SELECT username, secret_digest, created FROM account ORDER BY username"
 
     static let accountRoles = "SELECT username, project, role FROM account_role"

@@ -19,7 +19,7 @@ extension StoreError {
     ///   - message: SQLite's own words, for the log.
     init(sqliteCode: Int32, message: String) {
         let cause = "SQLite \(sqliteCode): \(message)"
-        switch sqliteCode & 0xff {
+        switch sqliteCode == Self.noRoomForIndex ? SQLITE_FULL : sqliteCode & 0xff {
         case SQLITE_FULL, SQLITE_NOMEM:
             self.init(
                 .full, "The disk that holds the store is full, so nothing was stored. Free some space.", cause: cause)
