@@ -9,6 +9,12 @@ package struct EventBatch: Sendable {
     package var events: [Event] = []
     /// Updates of profiles, applied in order, after the events.
     package var profileUpdates: [ProfileUpdate] = []
+    /// Whether the sender may say under which id an event is filed, as an export does (P 7.1-7).
+    package var isTrusted = false
+    /// Whether its events are stored; where they are not, only what they state is decided.
+    package var storesEvents = true
+    /// Whether its result is to say how many of its events were there already, which costs a look for each.
+    package var countsRepeats = false
     package var origin: Origin
     /// When the request was received, in milliseconds since 1970.
     package var receivedMilliseconds: Int64
@@ -70,8 +76,18 @@ package struct EventBatch: Sendable {
         package var primaryID: Slice = .empty
         /// The statement's secondary id.
         package var secondaryID: Slice = .empty
+        /// Where the export that the record comes from had it; nil elsewhere.
+        package var exportOrder: ExportOrder?
 
         package init(project: ProjectID) { self.project = project }
+    }
+
+    /// The place of a record's statement among those of the export that it comes from (P 7.1-8).
+    package enum ExportOrder: Hashable, Sendable {
+        /// The entry of the log that it made there.
+        case sequence(Int64)
+        /// When Mixpanel took it.
+        case processed(milliseconds: Int64)
     }
 
     /// Who sent a request, and through which door.

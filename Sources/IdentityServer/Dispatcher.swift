@@ -20,6 +20,7 @@ package struct Dispatcher: Sendable {
     private let changeFeed: ChangeFeed
     private let privacy: PrivacyRoutes
     private let amendments: AmendmentRoutes
+    private let replay: ReplayRoute
     private let sandbox: SandboxRoutes?
     private let sequenceTimeoutSeconds: Int
     private let streamPlaces: StreamPlaces
@@ -45,6 +46,7 @@ package struct Dispatcher: Sendable {
         self.mappingQuery = MappingQuery(store: store, clock: clock)
         self.amendments = AmendmentRoutes(
             store: store, clock: clock, signal: changeFeed.signal, logger: logger)
+        self.replay = ReplayRoute(store: store, directory: directory, clock: clock, signal: changeFeed.signal)
         self.previewQuery = PreviewQuery(store: store, clock: clock, limits: limits)
         self.activityQuery = ActivityQuery(store: store)
         self.changeFeed = changeFeed
@@ -75,10 +77,8 @@ package struct Dispatcher: Sendable {
         case log
         case mappings
         case explain
-        case rejections
-        case unmerge
-        case restore
-        case blocks
+        case rejections, replay
+        case unmerge, restore, blocks
         case preview
         case activity
         case changes
@@ -108,7 +108,7 @@ package struct Dispatcher: Sendable {
         guard method != .get, method != .head else { return .ignored }
         switch route(path, method) {
         case .track, .importing, .engage, .groups, .resolve, .preview, .profiles, .connector, .privacy, .sandbox,
-            .unmerge, .restore, .blocks:
+            .unmerge, .restore, .blocks, .replay:
             return .kept
         case .client: return .discarded
         default: return .ignored
@@ -123,8 +123,7 @@ package struct Dispatcher: Sendable {
         if request.method == .options { return .whole(CORS(request).preflight()) }
         switch await reply(request, path) {
         case .whole(let response): return .whole(withCORS(request) { response })
-        case .stream(let stream):
-            return .stream(stream)
+        case .stream(let stream): return .stream(stream)
         }
     }
 
@@ -170,6 +169,7 @@ package struct Dispatcher: Sendable {
         case .resolve: await query(request) { .whole(try await identityQueries.resolve($0)) }
         case .cluster: await query(request) { .whole(try await identityQueries.cluster($0)) }
         case .log: await query(request) { .whole(try await identityQueries.log($0)) }
+        case .replay: await query(request) { .whole(try await replay.answer($0)) }
         case .explain: await query(request) { .whole(try await identityQueries.explain($0)) }
         case .rejections: await query(request) { .whole(try ingest.rejectionQuery.answer($0)) }
         case .unmerge: await query(request) { .whole(try await amendments.unmerge($0)) }
@@ -209,7 +209,7 @@ package struct Dispatcher: Sendable {
         case "/groups": return isReadOrPost ? .groups : .methodNotAllowed
         case "/identity/resolve": return isReadOrPost ? .resolve : .methodNotAllowed
         case "/identity/cluster": return isRead ? .cluster : .methodNotAllowed
-        case "/identity/log": return isRead ? .log : .methodNotAllowed
+        case "/identity/log": return isRead ? .log : method == .post ? .replay : .methodNotAllowed
         case "/identity/explain": return isRead ? .explain : .methodNotAllowed
         case "/identity/rejections": return isRead ? .rejections : .methodNotAllowed
         case "/identity/unmerge": return method == .post ? .unmerge : .methodNotAllowed

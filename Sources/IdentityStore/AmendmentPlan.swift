@@ -111,6 +111,8 @@ private struct AmendmentPlanner {
         switch request {
         case .unmergeLink(let link, let keepsApart): return try unmerge(link: link, keepsApart: keepsApart)
         case .unmergeID(let id, let keepsApart): return try unmerge(id, keepsApart: keepsApart)
+        case .unmergeLinks(let links, let target, let named, let keepsApart):
+            return try unmerge(links: links, target: target, named, keepsApart: keepsApart)
         case .restore(let unmerge): return try restore(unmerge)
         case .unblock(let a, let b): return try unblock(a, b)
         }
@@ -131,6 +133,29 @@ private struct AmendmentPlanner {
         let links = try identity.links(of: node.key, activeAsOf: .max)
         if links.isEmpty { return .failure(.noActiveLink(id)) }
         return .success(try unmerge(links, target: nil, named: [node.key], keepsApart: keepsApart))
+    }
+
+    private func unmerge(
+        links sequences: [Int64], target: Int64?, _ ids: [DistinctID], keepsApart: Bool
+    ) throws(StoreError) -> Planned {
+        var links: [Link] = []
+        var revoked: AmendmentRefusal?
+        for sequence in sequences {
+            guard let link = try snapshot.link(sequence, in: project) else { continue }
+            if let by = try snapshot.linkStates(of: sequence, in: project).revokedSequence() {
+                revoked = .revokedAlready(link: sequence, by: by)
+            } else {
+                links.append(link)
+            }
+        }
+        if links.isEmpty {
+            return .failure(revoked ?? .noSuchLink(target ?? sequences.first ?? 0, lastSequence: lastSequence))
+        }
+        var named: [NodeKey] = []
+        for id in ids {
+            if let node = try snapshot.node(for: id, in: project) { named.append(node.key) }
+        }
+        return .success(try unmerge(links, target: target, named: named, keepsApart: keepsApart))
     }
 
     private func unmerge(

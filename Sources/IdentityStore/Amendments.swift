@@ -8,6 +8,10 @@ package enum AmendmentRequest: Hashable, Sendable {
     case unmergeLink(Int64, keepsApart: Bool)
     /// To switch off every active link of an id.
     case unmergeID(DistinctID, keepsApart: Bool)
+    /// To switch some links off, as an export's log says: those of them that are there and active.
+    ///
+    /// - target: the one link that was named; nil where an id was, which is the one of `named`.
+    case unmergeLinks([Int64], target: Int64?, named: [DistinctID], keepsApart: Bool)
     /// To undo the unmerge with a sequence.
     case restore(Int64)
     /// To lift the block of a pair.

@@ -171,15 +171,21 @@ extension CommitPlan {
             var sequence: Int64 = 0
             var conflict: MergeRefusal?
             var filedID: DistinctID?
-            if projects[slot].rules.system == .legacy { filedID = mappedID(of: event, in: batch, slot: slot) }
+            if projects[slot].rules.system == .legacy, !batch.isTrusted {
+                filedID = mappedID(of: event, in: batch, slot: slot)
+            }
             let sharedKey = event.sharedKey(arena)
             if event.verb != nil, let identity = batch.identityEvent(of: event) {
                 let verdict = decide(identity, slot: slot, origin: batch.origin, key: sharedKey)
                 results[submission].count(verdict.decision)
                 conflict = verdict.decision.conflict
                 sequence = verdict.sequence
-                if let entry = verdict.entry { entries.append(entry) }
+                if let entry = verdict.entry {
+                    entries.append(entry)
+                    results[submission].entries += 1
+                }
             }
+            guard batch.storesEvents else { continue }
             eventCounts[slot] += 1
             rows.append(
                 EventRow(
@@ -253,6 +259,9 @@ extension CommitPlan {
             sequence
         )
     }
+
+    /// Counts an event that was there already.
+    mutating func countRepeat(of submission: Int) { results[submission].repeated += 1 }
 
     private func nodes(of event: IdentityEvent, slot: Int) -> [NodeKey] {
         var keys: [NodeKey] = []

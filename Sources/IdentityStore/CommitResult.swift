@@ -12,6 +12,11 @@ package struct CommitResult: Hashable, Sendable {
     package var conflicts = 0
     /// Records that were left out because they are stored already (P 4.1-1b), by project.
     package var leftOut: [ProjectID: Int] = [:]
+    /// Entries of the log that the submission made: of the operations that are counted, one that repeats what its event
+    /// says already makes none.
+    package var entries = 0
+    /// Events that replaced a copy of them, where the submission asked for that (`EventBatch.countsRepeats`).
+    package var repeated = 0
 
     package init() {}
 

@@ -65,7 +65,7 @@ package struct NamedProject {
     }
 
     private mutating func add(_ event: EventBatch.Event, of batch: EventBatch) {
-        if rules.system == .legacy, let id = batch.distinctID(event.filedID) { add(id) }
+        if rules.system == .legacy, !batch.isTrusted, let id = batch.distinctID(event.filedID) { add(id) }
         guard let stated = batch.identityEvent(of: event) else { return }
         add(stated.primary)
         add(stated.secondary)

@@ -18,6 +18,17 @@ package struct EventKey: Hashable, Comparable, Sendable {
         EventKey(timeMilliseconds: timeMilliseconds - 1, hashHigh: .max, hashLow: .max)
     }
 
+    /// The greatest key that is less than this one.
+    package var predecessor: EventKey {
+        if hashLow > 0 {
+            return EventKey(timeMilliseconds: timeMilliseconds, hashHigh: hashHigh, hashLow: hashLow - 1)
+        }
+        if hashHigh > 0 {
+            return EventKey(timeMilliseconds: timeMilliseconds, hashHigh: hashHigh - 1, hashLow: .max)
+        }
+        return .before(timeMilliseconds)
+    }
+
     /// No event has a greater key.
     package static let last = EventKey(timeMilliseconds: .max, hashHigh: .max, hashLow: .max)
 

@@ -25,6 +25,7 @@ package struct EventDecoder: Sendable {
     ///   - missingTimeMilliseconds: The time of a record that has no usable one, where that is accepted; nil for
     ///     `nowMilliseconds`, which bounds the times that were sent in either case.
     ///   - hashKey: The key for the hashes of the records of a request that has invalid ones; nil for no hashes.
+    ///   - statements: Which records state something about ids.
     /// - Returns: What became of the records.
     package func decode(
         _ payload: Payload,
@@ -35,7 +36,8 @@ package struct EventDecoder: Sendable {
         limits: WireLimits = WireLimits(),
         timeRequired: Bool = false,
         missingTimeMilliseconds: Int64? = nil,
-        hashKey: RecordHashKey? = nil
+        hashKey: RecordHashKey? = nil,
+        statements: StatementReading = .asSaid
     ) -> DecodeResult {
         let scratch = pool.take()
         defer { pool.put(scratch) }
@@ -44,7 +46,8 @@ package struct EventDecoder: Sendable {
             isStrict: strict && batch.origin.endpoint == .import,
             nowMilliseconds: nowMilliseconds,
             missingTimeMilliseconds: missingTimeMilliseconds ?? nowMilliseconds,
-            isTimeRequired: timeRequired, hashKey: hashKey)
+            isTimeRequired: timeRequired, hashKey: hashKey, statements: statements)
+        if projects.isTrusted(at: batch.origin.endpoint) { batch.isTrusted = true }
         return BodyWalk.decode(
             payload, into: &batch, scratch: scratch, checks: checks, projects: projects, limits: limits)
     }

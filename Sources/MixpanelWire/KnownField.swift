@@ -14,9 +14,17 @@ enum KnownField: UInt8 {
     case ignore
     /// One that a server stamps; taken out of what clients send (P 7.1-6, 10-5).
     case stamped
+    // Stamps too, which mean what an export says where the sender is trusted (P 7.1-7).
+    case idBeforeIdentity
+    case failureReason
+    case failureDescription
+    case identityFailureReason
+    case processingTime
+    case entrySequence
+    case revoked
 
     /// How many fields there are.
-    static let count = 13
+    static let count = 20
 
     /// The field of a key, given the key's bytes; nil for a property that is only carried.
     ///
@@ -32,13 +40,18 @@ enum KnownField: UInt8 {
         case 11: WireName.distinctID.equals(key, 11) ? .distinctID : nil
         case 13: WireName.distinctIDs.equals(key, 13) ? .distinctIDs : nil
         case 14: WireName.identifiedID.equals(key, 14) ? .identifiedID : stamped(WireName.isReshuffled, key, 14)
-        case 15: stamped(WireName.failureReason, key, 15)
+        case 15: WireName.failureReason.equals(key, 15) ? .failureReason : nil
         case 16: stamped(WireName.apiEndpoint, key, 16)
-        case 17: WireName.anonDistinctID.equals(key, 17) ? .anonDistinctID : nil
-        case 20: stamped(WireName.failureDescription, key, 20) ?? stamped(WireName.apiTimestamp, key, 20)
-        case 21: stamped(WireName.processingTime, key, 21)
-        case 24: stamped(WireName.identityFailureReason, key, 24)
-        case 28: stamped(WireName.distinctIDBeforeIdentity, key, 28)
+        case 17:
+            WireName.anonDistinctID.equals(key, 17)
+                ? .anonDistinctID : WireName.revoked.equals(key, 17) ? .revoked : nil
+        case 18: WireName.entrySequence.equals(key, 18) ? .entrySequence : nil
+        case 20:
+            WireName.failureDescription.equals(key, 20)
+                ? .failureDescription : stamped(WireName.apiTimestamp, key, 20)
+        case 21: WireName.processingTime.equals(key, 21) ? .processingTime : nil
+        case 24: WireName.identityFailureReason.equals(key, 24) ? .identityFailureReason : nil
+        case 28: WireName.distinctIDBeforeIdentity.equals(key, 28) ? .idBeforeIdentity : nil
         default: nil
         }
     }
@@ -50,7 +63,9 @@ enum KnownField: UInt8 {
     /// Whether the value is an id, which is never cut (P 7.6-5).
     var isID: Bool {
         switch self {
-        case .token, .time, .ignore, .stamped: false
+        case .token, .time, .ignore, .stamped, .failureReason, .failureDescription, .identityFailureReason,
+            .processingTime, .entrySequence, .revoked:
+            false
         default: true
         }
     }
@@ -58,7 +73,9 @@ enum KnownField: UInt8 {
     /// Whether the pair never reaches the stored copy.
     var isTakenOut: Bool {
         switch self {
-        case .token, .time, .distinctID, .insertID, .stamped: true
+        case .token, .time, .distinctID, .insertID, .stamped, .idBeforeIdentity, .failureReason, .failureDescription,
+            .identityFailureReason, .processingTime, .entrySequence, .revoked:
+            true
         default: false
         }
     }
@@ -78,7 +95,14 @@ enum KnownField: UInt8 {
         case .deviceID: WireName.deviceID
         case .userID: WireName.userID
         case .ignore: WireName.ignore
-        case .stamped: WireName.failureReason
+        case .stamped: WireName.import
+        case .idBeforeIdentity: WireName.distinctIDBeforeIdentity
+        case .failureReason: WireName.failureReason
+        case .failureDescription: WireName.failureDescription
+        case .identityFailureReason: WireName.identityFailureReason
+        case .processingTime: WireName.processingTime
+        case .entrySequence: WireName.entrySequence
+        case .revoked: WireName.revoked
         }
     }
 }

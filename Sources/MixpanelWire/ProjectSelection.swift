@@ -20,3 +20,11 @@ package enum ProjectSelection {
     /// All belong to the credential's project. Without `mayMerge`, `$merge` is refused (P 5.3-1).
     case fixed(RecordProject, mayMerge: Bool)
 }
+
+extension ProjectSelection {
+    /// Whether a sender at an endpoint may say what an export says (P 7.1-7): one with the secret or an account.
+    func isTrusted(at endpoint: EventBatch.Endpoint) -> Bool {
+        if case .fixed(_, mayMerge: true) = self, case .import = endpoint { return true }
+        return false
+    }
+}

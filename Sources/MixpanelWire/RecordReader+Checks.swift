@@ -12,6 +12,22 @@ struct RecordChecks {
     var isTimeRequired: Bool
     /// The key of the hashes of records; nil where nobody asks for them.
     var hashKey: RecordHashKey?
+    /// Which records state something about ids.
+    var statements = StatementReading.asSaid
+}
+
+/// Which records of those that are called so state something about ids.
+package enum StatementReading: Sendable {
+    /// All but those of a trusted sender that say of themselves that they joined nothing (P 7.1-7).
+    case asSaid
+    /// None: all are plain events.
+    case none
+    /// All: what joined nothing where the export was made is decided again.
+    case all
+
+    fileprivate var takesAll: Bool {
+        if case .all = self { true } else { false }
+    }
 }
 
 /// What becomes of a record that is in order.
@@ -56,6 +72,14 @@ extension RecordReader {
         guard properties == .object else { throw .propertiesNotAnObject }
         guard let selected = try project(value(.token), projects, missing: .tokenMissing) else { return .unknownToken }
         if value(.ignore).kind != .absent { return .dropped(selected.project) }
+        let isTrusted = projects.isTrusted(at: checks.endpoint)
+        let foundUnder = isTrusted ? takeIDBeforeIdentity() : nil
+        let isVoid =
+            switch checks.statements {
+            case .asSaid: isTrusted && joinedNothing(selected.system)
+            case .none: true
+            case .all: false
+            }
 
         let verb = name.flatMap { Self.verb($0) }
         if let verb {
@@ -70,20 +94,26 @@ extension RecordReader {
         // P 6.4-1: the three verbs need neither time nor insert id, in a Legacy project too.
         let isStrict = checks.isStrict && verb == nil
         // A Legacy project's `$identify` and `$merge` are plain events (P 9-1).
-        let stated = selected.system.isLegacy && verb != .alias ? nil : verb
+        let stated = isVoid || (selected.system.isLegacy && verb != .alias) ? nil : verb
         var ids = RecordIDs()
         if let stated { ids = try self.ids(of: stated) }
 
         let milliseconds = try time(checks, isStrict: isStrict)
         if isStrict { try checkDistinctID(selected.system) }
         if stated == nil { try plainIDs(selected.system, &ids) }
+        if isVoid { ids.verb = nil }
+        if let foundUnder, selected.system.isLegacy { try file(&ids, under: foundUnder) }
         let insert = try insertID(isStrict: isStrict)
 
         guard recordBytes < limits.eventBytes else { throw .recordTooLarge(limits.eventBytes) }
         guard badByteOffset < 0 else { throw badByteRejection(quotesPath: false) }
         guard let name, name.count <= limits.eventNameBytes else { throw .eventNameTooLong(limits.eventNameBytes) }
         if let limitRejection { throw limitRejection }
+        if isTrusted, isVoid { keepFailure() }
         events.append(event(selected.project, name, ids, insert, milliseconds, index: index))
+        if isTrusted, !joinedNothing(selected.system) || checks.statements.takesAll {
+            events[events.count - 1].exportOrder = exportOrder()
+        }
         return .stored
     }
 

@@ -13,6 +13,8 @@ package struct RequestOptions: Sendable {
     package var verbose = false
     package var strict = false
     package var img = false
+    /// Whether /import tells how many of the records were there already: our own.
+    package var countsRepeats = false
     /// The name of a function that is safe to write into a script (P 4.8); nil where none was sent or another text was.
     package var callback: String?
     /// `project_id` as sent, at most 64 bytes of it; nil where none was.
@@ -37,6 +39,7 @@ package struct RequestOptions: Sendable {
         verbose = isSet("verbose") || value("verbose").map { Self.isAboveZero($0) } == true
         strict = isSet("strict")
         img = isSet("img")
+        countsRepeats = isSet("count_repeats")
         callback = value("callback").flatMap { Self.isSafeCallback($0) ? String(decoding: $0, as: UTF8.self) : nil }
         if let bytes = value("project_id"), !bytes.isEmpty {
             projectIDText = String(decoding: bytes.prefix(64), as: UTF8.self)

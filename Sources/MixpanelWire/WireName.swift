@@ -29,6 +29,9 @@ enum WireName {
     static let processingTime: StaticString = "mp_processing_time_ms"
     static let apiEndpoint: StaticString = "$mp_api_endpoint"
     static let apiTimestamp: StaticString = "$mp_api_timestamp_ms"
+    /// Ours: what an export says of the entry of the log that a verb made (P 7.1-8).
+    static let entrySequence: StaticString = "$selfsame_sequence"
+    static let revoked: StaticString = "$selfsame_revoked"
 
     static let updateToken: StaticString = "$token"
     static let updatedID: StaticString = "$distinct_id"

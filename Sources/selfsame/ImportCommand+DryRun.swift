@@ -8,15 +8,16 @@ extension ImportCommand {
     func runDry() async throws {
         let directory = try store.open(for: .reading)
         let project = try await directory.project(project.project)
-        let (files, acceptsMissingTime) = (files, timeNow)
+        let (files, acceptsMissingTime, reservedIDs) = (files, timeNow, try store.configuration().reservedIDs)
         var total: Int64 = 0
-        for path in files { total += try RecordFile(path: path).sizeBytes }
+        for path in files where path != RecordFile.standardInput { total += try RecordFile(path: path).sizeBytes }
         let totalBytes = total
         // One read of the store for all files, so that all are decided over one state of it.
         let (summary, failure) = try await directory.store.read {
             (snapshot: any StoreSnapshot) throws(StoreError) -> (DryRun.Summary, (any Error)?) in
             var run = try DryRun(
-                of: project, on: snapshot, clock: ServerClock(), acceptsMissingTime: acceptsMissingTime)
+                of: project, on: snapshot, clock: ServerClock(), acceptsMissingTime: acceptsMissingTime,
+                reservedIDs: reservedIDs)
             let failure = Self.read(files, totalBytes: totalBytes, into: &run)
             return (try run.summary(), failure)
         }
@@ -37,15 +38,13 @@ extension ImportCommand {
             if named > namedRejectionLimit { Console.note("and \(named - namedRejectionLimit) more rejected records") }
         }
         do {
-            for path in files {
-                try run.read(
-                    path: path, progress: { progress.show($0) },
-                    rejected: { rejection in
-                        named += 1
-                        guard named <= namedRejectionLimit else { return }
-                        progress.note("\(rejection.path), record \(rejection.ordinal): \(rejection.message)")
-                    })
-            }
+            try run.read(
+                files, progress: { progress.show($0) },
+                rejected: { rejection in
+                    named += 1
+                    guard named <= namedRejectionLimit else { return }
+                    progress.note(rejection.line)
+                }, warn: { Console.note($0) })
             return nil
         } catch {
             return error
@@ -63,6 +62,11 @@ private enum DryRunText {
             "\(summary.tally.read) records read, \(summary.tally.rejected) rejected; merged=\(counts.merged), "
                 + "unchanged=\(counts.unchanged), refused=\(counts.refused)\(conflicts), plain=\(summary.plain)",
         ]
+        if summary.ownLines > 0 {
+            lines.append(
+                "\(summary.ownLines) lines of an export's log are not looked at: an import makes amendments and "
+                    + "changes of rules again, which no dry run does")
+        }
         if summary.changeCount > 0 {
             lines += ["", "Clusters that would change: \(summary.changeCount)"]
             lines += summary.changes.map { "  \(shown($0.after)) from \(parts(of: $0))" }
@@ -100,7 +104,7 @@ private enum DryRunText {
 
     private static func shown(_ place: DryRun.Place) -> String {
         let ids = [place.event.primary, place.event.secondary].map(shown).joined(separator: ", ")
-        return "\(place.path), record \(place.ordinal), \(place.event.verb.name): \(ids)"
+        return "\(place.path), record \(place.place.ordinal), \(place.event.verb.name): \(ids)"
     }
 
     /// An id without what a terminal would obey.

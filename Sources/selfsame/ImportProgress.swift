@@ -8,19 +8,20 @@ final class ImportProgress {
     private var lastShown = ContinuousClock.now
     private var isBarShown = false
 
-    /// - Parameter totalBytes: the size of all files on disk.
-    init(totalBytes: Int64) { self.totalBytes = max(1, totalBytes) }
+    /// - Parameter totalBytes: the size of all files on disk; 0 where it is not known.
+    init(totalBytes: Int64) { self.totalBytes = totalBytes }
 
     func show(_ tally: Importer.Tally) {
         let now = ContinuousClock.now
         guard lastShown.duration(to: now) > (isTerminal ? .milliseconds(100) : .seconds(5)) else { return }
         lastShown = now
         let seconds = Double(start.duration(to: now) / .milliseconds(1)) / 1000
-        let share = min(1, Double(tally.readBytes) / Double(totalBytes))
+        let share = min(1, Double(tally.readBytes) / Double(max(1, totalBytes)))
         let rate = Int(Double(tally.read) / max(seconds, 0.001))
         let remaining = share > 0 ? Int(seconds / share - seconds) : 0
-        let text = "\(Int(share * 100))%  \(tally.read) records  \(rate)/s  \(clock(remaining)) left"
-        guard isTerminal else {
+        var text = "\(tally.read) records  \(rate)/s"
+        if totalBytes > 0 { text = "\(Int(share * 100))%  \(text)  \(clock(remaining)) left" }
+        guard isTerminal, totalBytes > 0 else {
             Console.note("import: \(text)")
             return
         }

@@ -28,15 +28,56 @@ struct StoreOptions: ParsableArguments {
         try DataDirectory(existing: try configuration().store.directory ?? "./data")
     }
 
+    /// Opens the store that is there, or makes one with a first project, as a server's first start does; no other
+    /// process may write in it meanwhile.
+    ///
+    /// - Parameters:
+    ///   - project: which project is meant; of a new store, the number or the name that it gets.
+    ///   - rules: the rules that a new project gets; nil for those of the configuration.
+    /// - Returns: the store, the lock to release when it is closed, and the project.
+    /// - Throws: `ConfigurationError`, and `StoreError` where another process has the lock.
+    func openToWrite(
+        project: ProjectOption, rules: MergeRules?
+    ) async throws -> (directory: OpenedDirectory, lock: DataDirectoryLock, project: ProjectRecord) {
+        let configuration = try self.configuration()
+        let directory = try DataDirectory(path: configuration.store.directory ?? "./data")
+        try directory.refuseSandboxMark()
+        // Before the store is opened: a server that runs on it must not find another process there.
+        let lock = try lock(directory)
+        let store = try SQLiteStore(path: directory.storePath, options: SQLiteOptions())
+        if try await store.projects().isEmpty {
+            let setup = ProjectSetup(
+                store: store, secretKey: try await directory.ownedSecretKey(of: store),
+                nowMilliseconds: ServerClock().nowMilliseconds)
+            try await setup.apply(configuration)
+            if try await store.projects().isEmpty {
+                let number = project.project.flatMap { Int64($0) }
+                let made = try await setup.makeProject(
+                    id: number.map { ProjectID($0) }, name: number == nil ? project.project ?? "first" : "first",
+                    rules: rules ?? configuration.identity
+                ) { try directory.writeFirstProject($0, secret: $1) }
+                Console.note(
+                    "A store was made in \(directory.path): project \(made.project.id), token \(made.project.token); "
+                        + "its secret is in \(directory.firstProjectPath)")
+            }
+        }
+        let opened = OpenedDirectory(directory: directory, store: store)
+        return (opened, lock, try await opened.project(project.project))
+    }
+
     /// Takes the lock of the data directory, and the directory away from other users of the machine.
     ///
     /// - Returns: the directory, and its lock, which is to be kept until the store is closed.
     /// - Throws: `ConfigurationError` or `StoreError`: `busy` where a server has the lock.
     func own() throws -> (directory: DataDirectory, lock: DataDirectoryLock) {
         let directory = try directory()
+        return (directory, try lock(directory))
+    }
+
+    private func lock(_ directory: DataDirectory) throws -> DataDirectoryLock {
         let lock = try DataDirectoryLock(directory: directory.path)
         for path in try directory.close() { Console.note("Others could read \(path); they no longer can.") }
-        return (directory, lock)
+        return lock
     }
 
     /// Opens the store that is there, beside a server that may be running on it.

@@ -12,7 +12,8 @@ from contextlib import closing
 
 import pytest
 
-from conftest import ENVIRONMENT, FIXTURE, ORIGINAL, basic, insert_ids, run_command, strict_json, wait_until
+from conftest import (
+    ENVIRONMENT, FIXTURE, ORIGINAL, basic, command, insert_ids, run_command, strict_json, wait_until)
 
 MEGABYTE = 1 << 20
 
@@ -167,6 +168,18 @@ sdk.track("user", "Bought", {{"price": 7}})
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr
     assert [row["event"] for row in running.export()] == ["Bought"]
+
+
+def test_the_command_imports_over_https(secure, authority, tmp_path):
+    running = secure()
+    path = tmp_path / "events"
+    path.write_text(json.dumps(ORIGINAL.event("Bought", "user", time=1_600_000_000, **{"$insert_id": "one"})))
+    secret = {"SELFSAME_SECRET": ORIGINAL.secret}
+    command("import", path, "--url", running.url, "--ca-cert", authority / "ca.pem", env=secret)
+    assert [row["event"] for row in running.export()] == ["Bought"]
+    refused = run_command(
+        "import", path, "--url", "https://localhost:1", "--ca-cert", path, env=secret)
+    assert refused.returncode != 0 and str(path) in refused.stderr, refused
 
 
 def test_a_renewed_certificate_is_read_on_sighup(secure, authority, place):

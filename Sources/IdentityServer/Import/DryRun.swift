@@ -1,5 +1,6 @@
 package import IdentityEngine
 package import IdentityStore
+package import MixpanelWire
 
 /// What an import of files would come to: every record is read and decided as an import would, over one snapshot, and
 /// nothing is stored.
@@ -14,8 +15,8 @@ package struct DryRun {
     /// Where a record stands, and what it states.
     package struct Place: Sendable {
         package let path: String
-        /// The record's ordinal in its file, from 1.
-        package let ordinal: Int
+        /// Where the record stands in it.
+        package let place: RecordPlace
         package let event: IdentityEvent
     }
 
@@ -55,12 +56,15 @@ package struct DryRun {
         package let joinCount: Int
         /// In order of precedence.
         package let refusals: [Refusal]
+        /// Lines of an export's log that are not events, and are not looked at.
+        package let ownLines: Int
     }
 
     private let decoder: FileDecoder
     private var preview: Preview
     private var tally = Importer.Tally()
     private var plain = 0
+    private var ownLines = 0
     private var joins: [Join] = []
     private var joinCount = 0
     private var refusals: [Refusal] = []
@@ -72,38 +76,46 @@ package struct DryRun {
     ///   - snapshot: what is there; it must stay open until the summary is made.
     ///   - clock: the time of log entries.
     ///   - acceptsMissingTime: whether a record without time would be taken rather than rejected.
+    ///   - reservedIDs: ids that join nobody (P 6.3-0).
     /// - Throws: `StoreError` where the snapshot cannot be read.
     package init(
-        of project: ProjectRecord, on snapshot: any StoreSnapshot, clock: ServerClock, acceptsMissingTime: Bool
+        of project: ProjectRecord, on snapshot: any StoreSnapshot, clock: ServerClock, acceptsMissingTime: Bool,
+        reservedIDs: ReservedIDs
     ) throws(StoreError) {
-        decoder = FileDecoder(project: project, clock: clock, acceptsMissingTime: acceptsMissingTime)
+        decoder = FileDecoder(
+            project: project, clock: clock, acceptsMissingTime: acceptsMissingTime, reservedIDs: reservedIDs)
         preview = try Preview(
             of: project.id, by: project.rules, on: snapshot, nowMilliseconds: clock.nowMilliseconds)
     }
 
-    /// Goes through one file, on top of those before it.
+    /// Goes through files, in the order in which an import takes their records.
     ///
     /// - Parameters:
-    ///   - path: the file: JSON or NDJSON, plain or gzip.
+    ///   - paths: the files: JSON or NDJSON, plain or gzip.
     ///   - progress: told after each batch.
     ///   - rejected: told of each record that would not be stored.
+    ///   - warn: told what a reader should know beside that.
     /// - Throws: `ConfigurationError` for a file that cannot be read, `StoreError` for a snapshot that cannot.
     package mutating func read(
-        path: String, progress: (Importer.Tally) -> Void, rejected: (Importer.Rejection) -> Void
+        _ paths: [String], progress: (Importer.Tally) -> Void, rejected: (Importer.Rejection) -> Void,
+        warn: @escaping (String) -> Void
     ) throws {
-        let before = tally.readBytes
-        var batches = try RecordBatches(path: path, decoder: decoder)
-        while let batch = try batches.next() {
+        var sources: [OrderedRecords.Source] = []
+        for path in paths {
+            let stream = try decoder.open(path)
+            sources.append(stream.isStream ? .stream(stream) : .file(path))
+        }
+        var records = OrderedRecords(sources, decoder: decoder, warn: warn)
+        while let batch = try records.next() {
             batch.rejections.forEach(rejected)
             tally.count(batch)
+            ownLines += batch.ownLineCount
             let statements = try preview.decide(batch.events)
             plain += batch.recordCount - batch.rejections.count - statements.count
-            for statement in statements { note(statement, of: batch, path) }
-            tally.readBytes = before + batch.offsetBytes
+            for statement in statements { note(statement, of: batch) }
+            tally.readBytes = max(tally.readBytes, batch.offsetBytes)
             progress(tally)
         }
-        tally.readBytes = before + batches.sizeBytes
-        progress(tally)
     }
 
     /// What all files came to.
@@ -115,12 +127,12 @@ package struct DryRun {
         return Summary(
             sequence: preview.sequence, tally: tally, counts: preview.counts, plain: plain, changes: changes.list,
             changeCount: changes.count, largest: try preview.largestCluster(), joins: joins, joinCount: joinCount,
-            refusals: refusals.sorted { $0.reason.rawValue < $1.reason.rawValue })
+            refusals: refusals.sorted { $0.reason.rawValue < $1.reason.rawValue }, ownLines: ownLines)
     }
 
-    private mutating func note(_ statement: Preview.Statement, of batch: RecordBatches.Batch, _ path: String) {
+    private mutating func note(_ statement: Preview.Statement, of batch: DecodedBatch) {
         let index = Int(batch.events.events[statement.position].recordIndex)
-        let place = Place(path: path, ordinal: batch.ordinals[index], event: statement.event)
+        let place = Place(path: batch.path, place: batch.places[index], event: statement.event)
         if !statement.joinedIdentified.isEmpty {
             joinCount += 1
             if joins.count < Self.listLimit {

@@ -1,129 +1,181 @@
-import IdentityEngine
+package import IdentityEngine
 package import IdentityStore
-import MixpanelWire
+package import MixpanelWire
 
 /// Brings files of records into a store, through the decoder and the commit of /import.
 ///
 /// Run again over the same file it adds nothing twice: a record without a usable insert id is told apart by the hash of
 /// what it says, whatever the white space between, and its ordinal among identical records of the file. A record
-/// without time gets that of the file's last change.
+/// without time gets that of the file's last change. The log that an export of ours begins with is replayed, and goes
+/// on where an earlier import ended.
 package struct Importer: Sendable {
     /// What has become of the records so far.
     package struct Tally: Sendable {
         package var read = 0
+        /// Records that were not there before.
         package var stored = 0
+        /// Records that were there already.
+        package var repeated = 0
         package var rejected = 0
         package var merged = 0
         package var unchanged = 0
         package var refused = 0
+        /// Amendments of an export's log that were made again.
+        package var amendments = 0
+        /// Lines of an export's log that could not be made again.
+        package var lost = 0
+        /// Changes of rules that were left out, since the project has a log of its own.
+        package var skippedRules = 0
         /// Bytes of the files that were read.
         package var readBytes: Int64 = 0
 
         package init() {}
     }
 
-    /// A record that was not stored, by its ordinal in its file, from 1.
+    /// A record that was not stored.
     package struct Rejection: Sendable {
         package let path: String
-        package let ordinal: Int
+        package let place: RecordPlace
         package let message: String
     }
 
+    /// Who is told of what happens.
+    package struct Listener {
+        /// After each commit.
+        package var progress: (Tally) -> Void
+        /// Of each record that is not stored.
+        package var rejected: (Rejection) -> Void
+        /// Of what a reader should know beside that.
+        package var warned: (String) -> Void
+        /// Asked before each commit whether to stop there.
+        package var isStopped: () -> Bool
+
+        package init(
+            progress: @escaping (Tally) -> Void, rejected: @escaping (Rejection) -> Void,
+            warned: @escaping (String) -> Void, isStopped: @escaping () -> Bool
+        ) {
+            self.progress = progress
+            self.rejected = rejected
+            self.warned = warned
+            self.isStopped = isStopped
+        }
+    }
+
     private let store: any Store
-    private let decoder: FileDecoder
+    private let project: ProjectRecord
+    private let clock: ServerClock
+    private let acceptsMissingTime: Bool
+    private let heldLimitBytes: Int
+    private let reservedIDs: ReservedIDs
 
     /// - Parameters:
     ///   - store: where the events go.
     ///   - project: the project that they belong to, whatever token they carry.
     ///   - clock: the time of log entries.
     ///   - acceptsMissingTime: whether a record without time is taken rather than rejected.
-    package init(store: any Store, project: ProjectRecord, clock: ServerClock, acceptsMissingTime: Bool) {
+    ///   - reservedIDs: ids that join nobody (P 6.3-0).
+    ///   - heldLimitBytes: the bytes of identity operations that are held at a time, to be sorted.
+    package init(
+        store: any Store, project: ProjectRecord, clock: ServerClock, acceptsMissingTime: Bool,
+        reservedIDs: ReservedIDs = .standard, heldLimitBytes: Int = 256 << 20
+    ) {
+        self.reservedIDs = reservedIDs
+        self.heldLimitBytes = heldLimitBytes
         self.store = store
-        decoder = FileDecoder(project: project, clock: clock, acceptsMissingTime: acceptsMissingTime)
+        self.project = project
+        self.clock = clock
+        self.acceptsMissingTime = acceptsMissingTime
     }
 
-    /// Imports one file.
+    /// Imports files: first those that begin with the log of an export, then the others as one.
     ///
     /// - Parameters:
-    ///   - path: the file: JSON or NDJSON, plain or gzip.
-    ///   - tally: what earlier files came to; added to.
-    ///   - progress: told after each commit.
-    ///   - rejected: told of each record that is not stored.
+    ///   - paths: the files: JSON or NDJSON, plain or gzip; `-` for standard input.
+    ///   - tally: what they come to; added to.
+    ///   - listener: who is told.
     /// - Throws: `ConfigurationError` for a file that cannot be read, `StoreError` for a store that cannot write.
-    package func run(
-        path: String, tally: inout Tally, progress: (Tally) -> Void, rejected: (Rejection) -> Void
+    package func run(_ paths: [String], tally: inout Tally, listener: Listener) async throws {
+        var project = project
+        var others: [OrderedRecords.Source] = []
+        for path in paths {
+            let decoder = decoder(of: project)
+            let stream = try decoder.open(path)
+            guard let header = try stream.header() else {
+                others.append(stream.isStream ? .stream(stream) : .file(path))
+                continue
+            }
+            let replay = try await LogReplay(header, into: project, in: store, clock: clock)
+            var moving = ExportImport(replay, store: store, decoder: decoder, listener: listener, tally: tally)
+            do {
+                try await moving.run(stream)
+            } catch {
+                tally = moving.tally
+                throw error
+            }
+            tally = moving.tally
+            project = moving.project
+            if listener.isStopped() { return }
+        }
+        let decoder = decoder(of: project)
+        var records = OrderedRecords(
+            others, decoder: decoder, heldLimitBytes: heldLimitBytes, warn: listener.warned)
+        try await commit(&records, of: project, &tally, listener)
+    }
+
+    /// The rules in force at the beginning of the first of some files that begins with a log of ours; nil without one.
+    ///
+    /// - Throws: `ConfigurationError` for a file that cannot be read.
+    package static func rules(of paths: [String]) throws(ConfigurationError) -> MergeRules? {
+        for path in paths {
+            let file = try RecordFile(path: path)
+            if file.isStream { continue }
+            let stream = try RecordStream(path: path, recordSizeLimitBytes: 1 << 20, nowMilliseconds: 0)
+            if let rules = (try? stream.header())?.rules { return rules }
+        }
+        return nil
+    }
+
+    private func decoder(of project: ProjectRecord) -> FileDecoder {
+        FileDecoder(
+            project: project, clock: clock, acceptsMissingTime: acceptsMissingTime, reservedIDs: reservedIDs)
+    }
+
+    private func commit(
+        _ records: inout OrderedRecords, of project: ProjectRecord, _ tally: inout Tally, _ listener: Listener
     ) async throws {
         let before = tally.readBytes
-        var batches = try RecordBatches(path: path, decoder: decoder)
-        var ordinals = ContentOrdinals()
-        while let batch = try batches.next() {
-            batch.rejections.forEach(rejected)
+        var ordinals: [String: ContentOrdinals] = [:]
+        while !listener.isStopped(), let batch = try records.next() {
+            batch.rejections.forEach(listener.rejected)
             var events = batch.events
-            try ordinals.fillDedupKeys(of: &events, path: path)
-            let committed = try await store.commit(
-                [events], by: [decoder.project.id: decoder.project.rules],
-                nowMilliseconds: decoder.clock.nowMilliseconds)
+            try ordinals[batch.path, default: ContentOrdinals()].fillDedupKeys(of: &events, path: batch.path)
+            let results = try await store.commit(
+                [events], by: [project.id: project.rules], nowMilliseconds: clock.nowMilliseconds)
             tally.count(batch)
-            tally.stored += events.events.count
-            for result in committed {
-                tally.merged += result.merged
-                tally.unchanged += result.unchanged
-                tally.refused += result.refused
-            }
+            tally.count(results, of: events.events.count)
+            tally.lost += batch.ownLineCount
             tally.readBytes = before + batch.offsetBytes
-            progress(tally)
+            listener.progress(tally)
         }
-        tally.readBytes = before + batches.sizeBytes
-        progress(tally)
     }
 }
 
 extension Importer.Tally {
     /// Counts the records of a batch, whatever became of those that are in order.
-    mutating func count(_ batch: RecordBatches.Batch) {
+    mutating func count(_ batch: DecodedBatch) {
         read += batch.recordCount
         rejected += batch.rejections.count
     }
-}
 
-/// How often each record without a usable insert id has come in a file, so that identical ones stay apart, and the same
-/// on a second run.
-private struct ContentOrdinals {
-    /// The most different records without insert id in one file: about 2 GB of memory.
-    private static let limit = 100_000_000
-
-    private var seen: Set<UInt64> = []
-    private var repeats: [UInt64: UInt64] = [:]
-
-    /// - Throws: `ConfigurationError` where the file holds more such records than can be told apart.
-    mutating func fillDedupKeys(
-        of batch: inout EventBatch, path: String
-    ) throws(ConfigurationError) {
-        for index in batch.events.indices where !batch.events[index].isDeduplicated {
-            let event = batch.events[index]
-            var hash = StableHash()
-            unsafe batch.bytes.withUnsafeBytes { bytes in
-                for slice in [event.name, event.sentID, event.insertID, event.properties] {
-                    hash.update(UInt64(slice.count))
-                    unsafe hash.update(UnsafeRawBufferPointer(rebasing: bytes[slice.range]))
-                }
-            }
-            hash.update(UInt64(bitPattern: event.timeMilliseconds))
-            let content = hash
-            let (low, _) = content.finish()
-            var ordinal: UInt64 = 0
-            if !seen.insert(low).inserted {
-                ordinal = repeats[low, default: 0] + 1
-                repeats[low] = ordinal
-            } else if seen.count > Self.limit {
-                throw ConfigurationError(
-                    "\(path) holds more than \(Self.limit) records without $insert_id; split it, and import the parts")
-            }
-            hash.update(ordinal)
-            let (first, second) = hash.finish()
-            let key = EventKey(timeMilliseconds: 0, hashHigh: first, hashLow: second)
-            batch.events[index].dedupKey = batch.append(Array(key.generatedInsertID.utf8))
-            batch.events[index].isDeduplicated = true
+    /// Counts what became of events.
+    mutating func count(_ results: [CommitResult], of events: Int) {
+        let known = results.reduce(0) { $0 + $1.repeated }
+        repeated += known
+        stored += events - known
+        for result in results {
+            merged += result.merged
+            unchanged += result.unchanged
+            refused += result.refused
         }
     }
 }

@@ -19,6 +19,20 @@ package struct RecordSplitter: Sendable {
         case tooLarge
     }
 
+    /// Where something stands in a text, both from 1; the column in characters.
+    package struct Place: Hashable, Sendable {
+        package var line: Int
+        package var column: Int
+
+        package init(line: Int, column: Int) {
+            self.line = line
+            self.column = column
+        }
+    }
+
+    /// Where each of the records begins that were given last.
+    package private(set) var places: [Place] = []
+
     /// The form, known once the first record has ended.
     package private(set) var form: Form?
 
@@ -31,20 +45,36 @@ package struct RecordSplitter: Sendable {
     private var isEscaped = false
     private var hasBegun = false
     private var isAfterArray = false
+    /// Where the next byte stands, and where the record that is being read begins.
+    private var next = Place(line: 1, column: 1)
+    private var begin: Place?
+    private var givenPlaces: [Place] = []
 
     package init(recordSizeLimitBytes: Int) { self.recordSizeLimitBytes = recordSizeLimitBytes }
 
     /// Takes the next bytes, and gives the records that end in them.
     package mutating func feed(_ bytes: [UInt8]) -> [Record] {
-        for byte in bytes { take(byte) }
-        defer { records.removeAll() }
-        return records
+        for byte in bytes {
+            take(byte)
+            if byte == 0x0a {
+                next = Place(line: next.line + 1, column: 1)
+            } else if byte & 0xc0 != 0x80 {
+                next.column += 1
+            }
+        }
+        return given()
     }
 
     /// Ends the stream, and gives what was left without an end.
     package mutating func finish() -> [Record] {
         if form == nil { form = depth == 0 ? .lines : .objects }
         endRecord()
+        return given()
+    }
+
+    private mutating func given() -> [Record] {
+        places = givenPlaces
+        givenPlaces.removeAll()
         defer { records.removeAll() }
         return records
     }
@@ -109,6 +139,7 @@ package struct RecordSplitter: Sendable {
 
     private mutating func append(_ byte: UInt8) {
         if isAfterArray && current.isEmpty && (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09) { return }
+        if begin == nil, byte != 0x20, byte != 0x0a, byte != 0x0d, byte != 0x09 { begin = next }
         if current.count > recordSizeLimitBytes {
             isTooLarge = true
             return
@@ -126,11 +157,11 @@ package struct RecordSplitter: Sendable {
 
     private mutating func endRecord() {
         let isBlank = current.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
-        if isTooLarge {
-            records.append(.tooLarge)
-        } else if !isBlank {
-            records.append(.bytes(current))
+        if isTooLarge || !isBlank {
+            records.append(isTooLarge ? .tooLarge : .bytes(current))
+            givenPlaces.append(begin ?? next)
         }
+        begin = nil
         current.removeAll(keepingCapacity: true)
         isTooLarge = false
     }

@@ -148,6 +148,7 @@ package struct IngestStage: Sendable {
         var batch = EventBatch(
             origin: EventBatch.Origin(endpoint: .import, principal: access.principal),
             receivedMilliseconds: clock.nowMilliseconds)
+        batch.countsRepeats = options.countsRepeats
         let result = decode(payload, into: &batch, .fixed(access), strict: options.strict)
         // A strict answer tells which records failed, so that nobody sends the others again.
         if !options.strict { batch.repeatMarks = result.repeatMarks(of: batch) }
@@ -222,6 +223,7 @@ package struct IngestStage: Sendable {
                 }
                 response.headers.append(("X-Selfsame-Sequence", String(sequence)))
             }
+            if batch.countsRepeats { response.headers.append(("X-Selfsame-Repeated", String(committed.repeated))) }
             if sendsOutcome {
                 response.headers.append(
                     (

@@ -77,6 +77,32 @@ extension OpenAPI {
                   "next": {"$ref": "#/components/schemas/Next"}}}}}},
               \#(queryResponses)
             }
+          },
+          "post": {
+            "tags": ["identity"], "operationId": "importLog",
+              "summary": "Takes the log of another project, as `selfsame export` writes it.",
+            "description": "JSON lines: {\"type\":\"log\",…}, then any run of the export's. What is there is left.",
+            "parameters": [
+              {"$ref": "#/components/parameters/project_id"}, {"$ref": "#/components/parameters/min_sequence"}
+            ],
+            "requestBody": {"required": true, "content": {"text/plain": {"schema": {"type": "string"}}}},
+            "security": [{"basic": []}],
+            "responses": {
+              "200": {"description": "What became of the lines.", "content": {"application/json": {"schema": {
+                "type": "object", "additionalProperties": false,
+                "required": ["read", "stored", "already_there", "rejected", "merged", "unchanged", "refused",
+                  "amendments", "lost", "skipped_rules", "rejections", "warnings"],
+                "properties": {
+                  "read": {"type": "integer"}, "stored": {"type": "integer"}, "already_there": {"type": "integer"},
+                  "rejected": {"type": "integer"}, "merged": {"type": "integer"}, "unchanged": {"type": "integer"},
+                  "refused": {"type": "integer"}, "amendments": {"type": "integer"}, "lost": {"type": "integer"},
+                  "skipped_rules": {"type": "integer"},
+                  "rejections": {"type": "array", "items": {"type": "object",
+                    "required": ["line", "column", "message"], "additionalProperties": false, "properties": {
+                      "line": {"type": "integer"}, "column": {"type": "integer"}, "message": {"type": "string"}}}},
+                  "warnings": {"type": "array", "items": {"type": "string"}}}}}}},
+              \#(queryResponses)
+            }
           }
         },
         "/identity/explain": {

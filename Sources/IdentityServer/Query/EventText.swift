@@ -8,6 +8,10 @@ struct EventText {
     let canonicalID: [UInt8]
     /// The entry of the log that its statement made; nil for a plain event.
     let entry: LogEntry?
+    /// Whether it says which entry of the log it made (P 7.1-8).
+    var marksEntry = false
+    /// The unmerge that took back the link that it stated; nil where it was not taken back.
+    var revokedSequence: Int64?
     /// Whether it says that it is an event, for files that hold other things too.
     var namesType = false
     /// Whether `time` is written in milliseconds rather than seconds.
@@ -55,6 +59,8 @@ struct EventText {
             json.field("$failure_reason", refusal.failureReason)
             json.field("$failure_description", entry?.failureDescription ?? "")
         }
+        if marksEntry, event.sequence != 0 { json.field("$selfsame_sequence", event.sequence) }
+        if let revokedSequence { json.field("$selfsame_revoked", revokedSequence) }
         if let conflict = event.conflict { json.field("$identity_failure_reason", conflict.failureReason) }
         json.field("mp_processing_time_ms", event.receivedMilliseconds)
         json.field("$mp_api_endpoint", event.endpoint.path)

@@ -34,6 +34,8 @@ package struct Export: AsyncSequence, Sendable {
         package var namesType = false
         /// Whether `time` is written in milliseconds rather than seconds.
         package var isTimeInMilliseconds = false
+        /// Events that made entries up to this sequence are left out.
+        package var afterSequence: Int64 = 0
 
         package init(fromMilliseconds: Int64, beforeMilliseconds: Int64) {
             self.fromMilliseconds = fromMilliseconds
@@ -127,7 +129,7 @@ package struct Export: AsyncSequence, Sendable {
     /// that the cluster had then; where the cluster was revised since, by the key of each member.
     ///
     /// To find one, every member of the cluster is read (P 7.8).
-    private typealias CanonicalIDs = [NodeKey: [UInt8]]
+    typealias CanonicalIDs = [NodeKey: [UInt8]]
 
     private struct Page: Sendable {
         var text: [UInt8] = []
@@ -143,7 +145,7 @@ package struct Export: AsyncSequence, Sendable {
         _ snapshot: any StoreSnapshot, after: EventKey, most: Int, asOf sequence: Int64, _ known: CanonicalIDs
     ) throws(StoreError) -> Page {
         let deadline = ContinuousClock.now.advanced(by: Self.pageTimeLimit)
-        let identity = snapshot.identity(of: project)
+        let moment = try Moment(snapshot, of: project, asOf: sequence, known)
         let events = try snapshot.events(
             in: project, after: after, beforeMilliseconds: range.beforeMilliseconds, limit: Self.pageLimit,
             sizeLimitBytes: Self.pageSizeLimitBytes)
@@ -156,20 +158,14 @@ package struct Export: AsyncSequence, Sendable {
             if page.last != nil, ContinuousClock.now >= deadline { break }
             page.last = event.key
             if let names = range.names, !names.contains(event.name) { continue }
+            if event.sequence > 0, event.sequence <= range.afterSequence { continue }
             if let ids = range.filedIDs, !ids.contains(DistinctID(event.filedID)) { continue }
-            try event.check()
-            let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
-            let canonical = try canonicalID(of: event, identity, asOf: sequence, known, &page.found)
             let start = json.bytes.count
-            let text = EventText(
-                event: event, canonicalID: canonical, entry: entry, namesType: range.namesType,
-                isTimeInMilliseconds: range.isTimeInMilliseconds)
-            let properties = text.write(to: &json)
-            json.endLine()
+            let written = try write(event, moment, &page.found, to: &json)
             if let condition = range.condition {
                 let isMet = condition.matches(
-                    json.bytes, in: properties, timeMilliseconds: text.writtenMilliseconds,
-                    profileValues: try conditions?.values(of: canonical, snapshot) ?? [])
+                    json.bytes, in: written.properties, timeMilliseconds: written.milliseconds,
+                    profileValues: try conditions?.values(of: written.canonicalID, snapshot) ?? [])
                 guard isMet else {
                     json.remove(from: start)
                     continue
@@ -180,6 +176,69 @@ package struct Export: AsyncSequence, Sendable {
         }
         page.text = json.takeLines()
         return page
+    }
+
+    /// What the lines of one read go by.
+    struct Moment {
+        let snapshot: any StoreSnapshot
+        let project: ProjectID
+        let identity: IdentityView
+        /// The last entry that counts.
+        let sequence: Int64
+        /// Canonical ids that earlier reads found out.
+        let known: CanonicalIDs
+        /// Whether any link was ever taken back.
+        let isAmended: Bool
+
+        init(
+            _ snapshot: any StoreSnapshot, of project: ProjectID, asOf sequence: Int64, _ known: CanonicalIDs
+        ) throws(StoreError) {
+            self.snapshot = snapshot
+            self.project = project
+            self.sequence = sequence
+            self.known = known
+            identity = snapshot.identity(of: project)
+            isAmended = try !snapshot.amendmentSequences(in: project, after: 0, limit: 1).isEmpty
+        }
+    }
+
+    /// Writes the line of one event.
+    ///
+    /// - Parameters:
+    ///   - event: the event.
+    ///   - moment: what it goes by.
+    ///   - found: canonical ids that are found out; added to.
+    ///   - json: where the line is written to.
+    /// - Returns: what was written.
+    /// - Throws: `StoreError`.
+    func write(
+        _ event: StoredEvent, _ moment: Moment, _ found: inout CanonicalIDs, to json: inout JSONBuilder
+    ) throws(StoreError) -> WrittenEvent {
+        try event.check()
+        let entry = event.sequence == 0 ? nil : try moment.snapshot.logEntry(event.sequence, in: project)
+        let canonical = try canonicalID(
+            of: event, moment.identity, asOf: moment.sequence, moment.known, &found)
+        var text = EventText(
+            event: event, canonicalID: canonical, entry: entry, marksEntry: !range.namesType,
+            namesType: range.namesType, isTimeInMilliseconds: range.isTimeInMilliseconds)
+        if moment.isAmended, entry?.hasLink == true {
+            text.revokedSequence = try moment.snapshot.linkStates(of: event.sequence, in: project)
+                .revokedSequence(asOf: moment.sequence)
+        } else if moment.isAmended, system == .simplified, event.sequence == 0, event.conflict == nil {
+            text.revokedSequence = try moment.partingSequence(of: event)
+        }
+        let properties = text.write(to: &json)
+        json.endLine()
+        return WrittenEvent(properties: properties, milliseconds: text.writtenMilliseconds, canonicalID: canonical)
+    }
+
+    /// What a condition asks of an event that was written.
+    struct WrittenEvent {
+        /// Where its properties stand in what was written.
+        let properties: Swift.Range<Int>
+        /// Its time as it was written, in milliseconds.
+        let milliseconds: Int64
+        let canonicalID: [UInt8]
     }
 
     /// An event of nobody stays so; a Legacy event is where its alias map filed it (P 9-2).

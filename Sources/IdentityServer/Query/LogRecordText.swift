@@ -90,7 +90,7 @@ enum LogRecordText {
         }
     }
 
-    private static func write(_ rules: MergeRules, to json: inout JSONBuilder) {
+    static func write(_ rules: MergeRules, to json: inout JSONBuilder) {
         json.field("identity_system", rules.system.rawValue)
         json.field("max_cluster_size", Int64(rules.maxClusterSize))
         json.field("anon_form", rules.anonymousForm.rawValue)

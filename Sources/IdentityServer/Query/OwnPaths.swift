@@ -18,7 +18,7 @@ package enum OwnPaths {
         "/identity/resolve": [.get: ["distinct_id", "as_of"] + common, .post: ["as_of"] + common],
         "/identity/cluster": [.get: ["distinct_id", "after", "limit", "as_of"] + common],
         "/identity/log": [
-            .get: ["distinct_id", "outcome", "verb", "after", "before", "latest", "limit"] + common
+            .get: ["distinct_id", "outcome", "verb", "after", "before", "latest", "limit"] + common, .post: common,
         ],
         "/identity/explain": [.get: ["from", "to", "after", "limit", "as_of"] + common],
         "/identity/unmerge": [.post: ["preview"] + common],

@@ -54,6 +54,7 @@ struct MemoryState {
             contents[id]?.append(entry.entry, link: entry.link, change: entry.change)
             sizes[id, default: 0] += MemoryCost.of(entry.entry)
         }
+        countRepeats(of: &plan, in: group)
         for slot in plan.projects.indices {
             let rows = plan.rows.lazy.filter { $0.slot == slot }
             let events = rows.map { MemoryState.event($0, of: group[$0.submission]) }
@@ -62,6 +63,17 @@ struct MemoryState {
         }
         if !plan.profileRows.isEmpty { try applyProfiles(of: plan, in: group) }
         return plan.results
+    }
+
+    private func countRepeats(of plan: inout CommitPlan, in group: [EventBatch]) {
+        guard group.contains(where: \.countsRepeats) else { return }
+        var seen: [Set<EventKey>] = plan.projects.map { _ in [] }
+        for row in plan.rows {
+            let isFirst = seen[row.slot].insert(row.key).inserted
+            guard group[row.submission].countsRepeats else { continue }
+            let events = contents[plan.projects[row.slot].id]?.events
+            if !isFirst || events?[row.key] != nil { plan.countRepeat(of: row.submission) }
+        }
     }
 
     private mutating func applyProfiles(of plan: CommitPlan, in group: [EventBatch]) throws(StoreError) {

@@ -42,7 +42,7 @@ extension AmendmentRequest {
     /// Whether planning it takes the longer the larger clusters are.
     fileprivate var isLong: Bool {
         switch self {
-        case .unmergeLink, .unmergeID, .restore: true
+        case .unmergeLink, .unmergeID, .unmergeLinks, .restore: true
         case .unblock: false
         }
     }

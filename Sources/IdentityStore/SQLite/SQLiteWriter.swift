@@ -73,6 +73,7 @@ final class WriterStatements {
     let commit: PreparedStatement
     let rollback: PreparedStatement
     let replaceEvent: PreparedStatement
+    let anyEvent: PreparedStatement
     let insertArrivals: PreparedStatement
     let identityByID: PreparedStatement
     let identityByKey: PreparedStatement
@@ -95,6 +96,7 @@ final class WriterStatements {
         commit = try PreparedStatement(Statements.commit, in: db)
         rollback = try PreparedStatement(Statements.rollback, in: db)
         replaceEvent = try PreparedStatement(Statements.replaceEvent, in: db)
+        anyEvent = try PreparedStatement(Statements.anyEvent, in: db)
         insertArrivals = try PreparedStatement(Statements.insertArrivals, in: db)
         identityByID = try PreparedStatement(Statements.identityByID, in: db)
         identityByKey = try PreparedStatement(Statements.identityByKey, in: db)

@@ -13,6 +13,8 @@ enum Statements {
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
+    static let anyEvent = "SELECT 1 FROM event WHERE project = ? AND time = ? AND hash = ?"
+
     static let eventsAfter = """
         SELECT time, hash, name, sent_id, filed_id, insert_id, properties, endpoint, received, sequence, conflict
         FROM event WHERE project = ?1 AND (time, hash) > (?2, ?3) AND time < ?4

@@ -16,7 +16,7 @@ extension WriterStatements {
             for pair in plan.projects[slot].index.takeLiftedBlocks() { try delete(pair, of: project) }
         }
         for entry in plan.entries { try write(entry, of: plan.projects[entry.slot].id) }
-        try writeEvents(plan, of: group)
+        try writeEvents(&plan, of: group)
     }
 
     private func write(_ node: Node, of project: ProjectID, isNew: Bool) throws(StoreError) {
@@ -54,7 +54,9 @@ extension WriterStatements {
         try insertLink.run()
     }
 
-    private func writeEvents(_ plan: CommitPlan, of group: [EventBatch]) throws(StoreError) {
+    private func writeEvents(_ plan: inout CommitPlan, of group: [EventBatch]) throws(StoreError) {
+        var repeated: [Int] = []
+        defer { for submission in repeated { plan.countRepeat(of: submission) } }
         var arrivals = plan.projects.map { _ in Arrivals() }
         if arrivals.count == 1 { arrivals[0].reserveCapacity(plan.rows.count) }
         var start = 0
@@ -66,6 +68,7 @@ extension WriterStatements {
                 while index < plan.rows.count, plan.rows[index].submission == submission {
                     let row = plan.rows[index]
                     let project = plan.projects[row.slot].id
+                    if batch.countsRepeats, try hasEvent(row.key, in: project) { repeated.append(submission) }
                     try write(row, of: batch, arena, project: project, &arrivals[row.slot])
                     index += 1
                 }
@@ -73,6 +76,15 @@ extension WriterStatements {
             }
         }
         for (slot, arrivals) in arrivals.enumerated() { try write(arrivals, of: plan.projects[slot].id) }
+    }
+
+    private func hasEvent(_ key: EventKey, in project: ProjectID) throws(StoreError) -> Bool {
+        try withUnsafeBytes(of: (key.hashHigh.bigEndian, key.hashLow.bigEndian)) { hash throws(StoreError) in
+            try anyEvent.bind(1, project.rawValue)
+            try anyEvent.bind(2, key.timeMilliseconds)
+            try anyEvent.bind(3, inPlace: hash)
+            return try anyEvent.first { _ in true } ?? false
+        }
     }
 
     /// Writes a row, or several where one would be more than a run takes.
