@@ -22,10 +22,11 @@ struct ActivityQuery: Sendable {
         let limit = Int(try query.number("limit", default: Self.limitByDefault, in: Self.limitRange))
         let before = try Self.before(query)
         let project = query.project
-        let isResolved = query.access.project.rules.system != .legacy
+        let system = query.access.project.rules.system
         return Answer.json(
             try await store.read { (snapshot: any StoreSnapshot) throws(StoreError) -> [UInt8] in
-                let (canonical, ids) = try Self.cluster(of: id, snapshot.identity(of: project), isResolved)
+                let (canonical, ids) = try Self.cluster(of: id, snapshot.identity(of: project), system != .legacy)
+                let moment = try Export.Moment(snapshot, of: project, asOf: .max, [:])
                 let found = try snapshot.activity(
                     of: ids, in: project, before: before, limit: limit + 1, sizeLimitBytes: Self.pageSizeLimitBytes)
                 let events = found.prefix(limit)
@@ -35,8 +36,8 @@ struct ActivityQuery: Sendable {
                     try json.array("events") { (json) throws(StoreError) in
                         for event in events {
                             try event.check()
-                            let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
-                            _ = EventText(event: event, canonicalID: canonical.bytes, entry: entry).write(to: &json)
+                            _ = try moment.text(of: event, canonicalID: canonical.bytes, system: system)
+                                .write(to: &json)
                         }
                     }
                     json.optional("next", Self.next(after: events, of: found.count))

@@ -3,6 +3,27 @@ import IdentityEngine
 import IdentityStore
 
 extension Export.Moment {
+    /// An event as a raw export writes it: with the entry of the log that it made, and the unmerge that took its link
+    /// back (P 7.1-8).
+    ///
+    /// - Parameters:
+    ///   - event: an event that was checked.
+    ///   - canonicalID: the id that it is found under.
+    ///   - system: the identity system of its project.
+    /// - Returns: the text.
+    /// - Throws: `StoreError`.
+    func text(of event: StoredEvent, canonicalID: [UInt8], system: IdentitySystem) throws(StoreError) -> EventText {
+        let entry = event.sequence == 0 ? nil : try snapshot.logEntry(event.sequence, in: project)
+        var text = EventText(event: event, canonicalID: canonicalID, entry: entry, marksEntry: true)
+        if isAmended, entry?.hasLink == true {
+            text.revokedSequence = try snapshot.linkStates(of: event.sequence, in: project)
+                .revokedSequence(asOf: sequence)
+        } else if isAmended, system == .simplified, event.sequence == 0, event.conflict == nil {
+            text.revokedSequence = try partingSequence(of: event)
+        }
+        return text
+    }
+
     /// The unmerge that parted the device and the user of a Simplified event which made no entry: another event had
     /// linked them before it.
     ///
@@ -11,7 +32,7 @@ extension Export.Moment {
     /// - Parameter event: an event of a Simplified project.
     /// - Returns: the sequence of the unmerge; nil for an event without both ids, and where their link counts.
     /// - Throws: `StoreError`.
-    func partingSequence(of event: StoredEvent) throws(StoreError) -> Int64? {
+    private func partingSequence(of event: StoredEvent) throws(StoreError) -> Int64? {
         guard let device = Self.device(of: event), let from = try identity.node(for: device),
             let to = try identity.node(for: DistinctID(event.filedID))
         else { return nil }

@@ -215,18 +215,12 @@ package struct Export: AsyncSequence, Sendable {
         _ event: StoredEvent, _ moment: Moment, _ found: inout CanonicalIDs, to json: inout JSONBuilder
     ) throws(StoreError) -> WrittenEvent {
         try event.check()
-        let entry = event.sequence == 0 ? nil : try moment.snapshot.logEntry(event.sequence, in: project)
         let canonical = try canonicalID(
             of: event, moment.identity, asOf: moment.sequence, moment.known, &found)
-        var text = EventText(
-            event: event, canonicalID: canonical, entry: entry, marksEntry: !range.namesType,
-            namesType: range.namesType, isTimeInMilliseconds: range.isTimeInMilliseconds)
-        if moment.isAmended, entry?.hasLink == true {
-            text.revokedSequence = try moment.snapshot.linkStates(of: event.sequence, in: project)
-                .revokedSequence(asOf: moment.sequence)
-        } else if moment.isAmended, system == .simplified, event.sequence == 0, event.conflict == nil {
-            text.revokedSequence = try moment.partingSequence(of: event)
-        }
+        var text = try moment.text(of: event, canonicalID: canonical, system: system)
+        text.marksEntry = !range.namesType
+        text.namesType = range.namesType
+        text.isTimeInMilliseconds = range.isTimeInMilliseconds
         let properties = text.write(to: &json)
         json.endLine()
         return WrittenEvent(properties: properties, milliseconds: text.writtenMilliseconds, canonicalID: canonical)
