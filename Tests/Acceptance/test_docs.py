@@ -20,7 +20,7 @@ def described():
     return {path.split("/{")[0].rstrip("/") for path in document["paths"]}
 
 
-@pytest.mark.parametrize("name", [name for name in TEXTS if name != "wire-protocol.md"])
+@pytest.mark.parametrize("name", TEXTS)
 def test_every_path_is_served(name, described):
     prefixes = {"/identity", "/sandbox", "/api"}
     for path in PATH.findall(TEXTS[name]):

@@ -58,7 +58,7 @@ struct ProjectRepeats {
     /// How many records are kept.
     var count: Int { places.count }
 
-    /// About how much memory it takes, in bytes: measured with tables that are neither full nor fresh.
+    /// About how much memory it takes, in bytes: an estimate for tables that are neither full nor fresh.
     var sizeBytes: Int { 110 * count + 150 * groups.count + 130 * invalidCount }
 
     /// The place of the oldest note in the order of all projects; nil where nothing is kept.
