@@ -144,7 +144,9 @@ def test_what_is_wrong_is_said(running, words, says):
 def test_changes_are_followed(running):
     process = subprocess.Popen(
         [BINARY, "changes", "--follow", "--json", "--data", running.data], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A test run in the background ignores the interrupt, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     rows = []
     reader = threading.Thread(target=lambda: rows.extend(strict_json(line) for line in process.stdout), daemon=True)
     reader.start()

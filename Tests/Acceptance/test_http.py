@@ -152,7 +152,7 @@ def test_nothing_is_taken_after_an_answer_that_closes(server):
 ALLOWED = {
     "/track": {"GET", "HEAD", "POST", "OPTIONS"}, "/import": {"GET", "HEAD", "POST", "OPTIONS"},
     "/identity/resolve": {"GET", "HEAD", "POST", "OPTIONS"}, "/identity/cluster": {"GET", "HEAD", "OPTIONS"},
-    "/identity/log": {"GET", "HEAD", "OPTIONS"}, "/api/2.0/export": {"GET", "HEAD", "OPTIONS"},
+    "/identity/log": {"GET", "HEAD", "POST", "OPTIONS"}, "/api/2.0/export": {"GET", "HEAD", "OPTIONS"},
     "/health": {"GET", "HEAD", "OPTIONS"}, "/sandbox/reset": {"POST", "OPTIONS"}, "/sandbox/clock": {"GET", "HEAD", "PUT", "OPTIONS"},
 }
 

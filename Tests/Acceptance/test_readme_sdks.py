@@ -41,7 +41,7 @@ def test_everything_goes_to_the_server(running, client):
     assert {row["event"] for row in running.export()} == {"Opened", "Old", "$merge"}
     assert running.read("/api/2.0/engage").json["results"][0]["$properties"]["plan"] == "free"
     group = running.read("/api/2.0/engage", group_key="company", group_id="acme")
-    assert group.json["results"][0]["$properties"] == {"seats": 5}
+    assert group.json["results"][0]["$properties"]["seats"] == 5
     assert running.resolve("lovelace") == ["ada"]
 
 

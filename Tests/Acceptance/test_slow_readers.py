@@ -112,7 +112,7 @@ STREAMS = {
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_streams_that_are_never_read_give_up_their_places(server, name):
-    running = sandbox(server, "query.streamLimit=4", "query.writeTimeoutSeconds=2")
+    running = sandbox(server, "query.streamLimit=4", "query.writeTimeoutSeconds=4")
     fill(running)
 
     def status():
@@ -121,7 +121,10 @@ def test_streams_that_are_never_read_give_up_their_places(server, name):
             connection.sendall(get(STREAMS[name]))
             return int(connection.recv(100).split()[1])
 
-    with unread(running, 4, get(STREAMS[name])):
+    with unread(running, 4, get(STREAMS[name])) as connections:
+        for connection in connections:
+            connection.setblocking(True)
+            assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 200"
         wait_until(lambda: status() == 429, what="the last place to be taken")
         wait_until(lambda: status() == 200, what="a place")
 
