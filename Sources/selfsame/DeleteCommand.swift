@@ -53,9 +53,9 @@ struct DeleteCommand: AsyncParsableCommand {
     private func run(_ console: PrivacyConsole) async throws {
         if try await options.answer(console, .deletion, isJSON: target.json) { return }
         let mustAsk = !yes && !preview && Console.isInputTerminal
-        if preview || mustAsk { for line in try await clusters(console) { Console.note(line) } }
-        if preview { return }
+        if preview { return try write(try await clusters(console)) }
         if mustAsk {
+            for cluster in try await clusters(console) { Console.note(cluster.line) }
             Console.note("Delete this for ever? Type yes: ", terminator: "")
             guard readLine() == "yes" else { throw ConfigurationError("Nothing was deleted.") }
         }
@@ -69,13 +69,48 @@ struct DeleteCommand: AsyncParsableCommand {
         if end.state != .succeeded { throw ExitCode(1) }
     }
 
-    /// A line for each cluster that an id is in.
-    private func clusters(_ console: PrivacyConsole) async throws -> [String] {
-        let (ids, project) = (ids.map { DistinctID($0) }, console.project.id)
+    /// A cluster that a deletion would take.
+    private struct Cluster: Encodable {
+        let canonicalID: String
+        let size: Int64
+        /// The first of its ids.
+        let members: [String]
+
+        private enum CodingKeys: String, CodingKey {
+            case canonicalID = "canonical_id"
+            case size
+            case members
+        }
+
+        var line: String {
+            let more = Int(size) - members.count
+            return "cluster of \(canonicalID): \(members.joined(separator: ", "))"
+                + (more > 0 ? " and \(more) more" : "")
+        }
+    }
+
+    private struct Preview: Encodable {
+        let clusters: [Cluster]
+    }
+
+    private func write(_ clusters: [Cluster]) throws {
+        guard target.json else {
+            for cluster in clusters { Console.write(cluster.line) }
+            return
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try Console.write(line: Array(try encoder.encode(Preview(clusters: clusters))))
+    }
+
+    /// Each cluster that an id is in.
+    private func clusters(_ console: PrivacyConsole) async throws -> [Cluster] {
+        let (ids, project, isJSON) = (ids.map { DistinctID($0) }, console.project.id, target.json)
         return try await console.directory.store.read {
-            (snapshot: any StoreSnapshot) throws(StoreError) -> [String] in
+            (snapshot: any StoreSnapshot) throws(StoreError) -> [Cluster] in
+            let text = { (id: DistinctID) in isJSON ? id.description : id.line }
             let identity = snapshot.identity(of: project)
-            var lines: [String] = []
+            var clusters: [Cluster] = []
             var seen: Set<DistinctID> = []
             for id in ids {
                 let resolved = try identity.resolve(id)
@@ -83,17 +118,16 @@ struct DeleteCommand: AsyncParsableCommand {
                 var members: [String] = []
                 if let node = try identity.node(for: id) {
                     try identity.forEachMember(ofRoot: try identity.root(of: node)) { member in
-                        members.append(member.id.line)
+                        members.append(text(member.id))
                         return members.count < Self.memberLimit
                     }
                 }
-                if members.isEmpty { members = [id.line] }
-                let more = Int(resolved.clusterSize) - members.count
-                lines.append(
-                    "cluster of \(resolved.canonicalID.line): \(members.joined(separator: ", "))"
-                        + (more > 0 ? " and \(more) more" : ""))
+                if members.isEmpty { members = [text(id)] }
+                clusters.append(
+                    Cluster(
+                        canonicalID: text(resolved.canonicalID), size: Int64(resolved.clusterSize), members: members))
             }
-            return lines
+            return clusters
         }
     }
 }

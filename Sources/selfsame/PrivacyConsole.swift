@@ -59,15 +59,29 @@ struct PrivacyConsole {
 
     /// Waits for the end of a task, and works on it where no server does.
     ///
+    /// An error does not take the task back, so that what becomes of it is said too.
+    ///
     /// - Returns: the task as it ended.
     func finish(_ task: PrivacyTask) async throws -> PrivacyTask {
+        do {
+            return try await waitForEnd(of: task)
+        } catch {
+            let (name, command) = task.kind == .deletion ? ("Deletion", "delete") : ("Retrieval", "retrieve")
+            Console.note(
+                "\(name) \(task.trackingID) stays queued, and the server does it when it runs. Until it has begun, "
+                    + "`selfsame \(command) --cancel \(task.trackingID)` takes it back.")
+            throw error
+        }
+    }
+
+    private func waitForEnd(of task: PrivacyTask) async throws -> PrivacyTask {
         var isTold = false
         var isTried = false
         while true {
             let current = try await self.task(task.trackingID, task.kind)
             if !PrivacyTask.State.open.contains(current.state) { return current }
             if isTried || isTold { try await Task.sleep(for: Self.interval) }
-            if try await workWhereNobodyElseDoes() {
+            if try await workWhereNobodyElseDoes(on: task) {
                 isTried = true
             } else if !isTold {
                 Console.note("The running server does it; ending this command does not end that.")
@@ -78,8 +92,10 @@ struct PrivacyConsole {
 
     /// Works off what is due, with the lock of the directory and a store that is opened under it.
     ///
+    /// - Parameter task: the one whose errors count; those of others are written, and are the server's to try again.
     /// - Returns: false where another process has the lock.
-    private func workWhereNobodyElseDoes() async throws -> Bool {
+    /// - Throws: where the directory cannot be worked on, or that task fails.
+    private func workWhereNobodyElseDoes(on task: PrivacyTask) async throws -> Bool {
         let lock: DataDirectoryLock
         do throws(StoreError) {
             lock = try DataDirectoryLock(directory: directory.directory.path)
@@ -90,13 +106,14 @@ struct PrivacyConsole {
         defer { lock.release() }
         let own = try target.store.open(for: .owning)
         let logger = Logger(label: "selfsame") { StreamLogHandler.standardError(label: $0) }
+        // No credential is checked here, so that the work needs no key of the store, which may be lost.
         let projects = try await ProjectDirectory.load(
-            from: own.store, secretKey: try await own.directory.secretKey(of: own.store),
+            from: own.store, secretKey: SecretKey(),
             residency: Residency(regions: [], hosts: []), logger: logger)
         let worker = PrivacyWorker(
             store: own.store, directory: projects, clock: ServerClock(), files: files, settings: settings,
             rejections: nil, logger: logger)
-        _ = try await worker.workOffOnce()
+        _ = try await worker.workOffOnce(for: task.trackingID)
         try await own.store.close()
         return true
     }

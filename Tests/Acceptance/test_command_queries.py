@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -210,7 +212,12 @@ def test_delete(running, serves):
     if not serves:
         running.stop()
     preview = run_command("delete", "ada", "--preview", "--data", running.data)
-    assert preview.returncode == 0 and preview.stdout == "" and first in preview.stderr, preview
+    assert preview.returncode == 0 and preview.stderr == "", preview
+    assert preview.stdout.startswith("cluster of ada: ") and first in preview.stdout
+    shown = as_json(running, "delete", "ada", "stranger", "--preview")["clusters"]
+    assert [(one["canonical_id"], one["size"]) for one in shown] == [
+        ("ada", len(shown[0]["members"])), ("stranger", 1)]
+    assert {"ada", first} <= set(shown[0]["members"]) and shown[1]["members"] == ["stranger"]
     assert len(lines(running, "events", "ada")) == 4
     text = command("delete", "ada", "stranger", "--data", running.data)
     assert text.startswith("deletion ") and text.endswith(": SUCCESS\n"), text
@@ -230,6 +237,39 @@ def test_delete(running, serves):
         answer = running.request(
             "GET", f"/api/app/data-deletions/v3.0/{task}", headers=basic(running.project.secret))
         assert answer.json == status
+
+
+def test_a_deletion_needs_no_key(running):
+    running.stop()
+    (running.data / "secret.key").unlink()
+    assert command("delete", "ada", "--data", running.data).endswith(": SUCCESS\n")
+    assert command("events", "ada", "--data", running.data) == ""
+
+
+@pytest.mark.parametrize("kind", ["delete", "retrieve"])
+def test_what_becomes_of_a_task_whose_command_fails_is_said(running, server, kind):
+    running.stop()
+    lock = running.data / "lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    done = run_command(kind, "ada", "--data", running.data)
+    assert done.returncode != 0 and "stays queued" in done.stderr, done
+    found = re.search(rf"selfsame {kind} --cancel (\S+)`", done.stderr)
+    assert found, done
+    assert as_json(running, kind, "--cancel", found[1])["results"]["status"] == "REVOKED"
+    lock.rmdir()
+    server(data=running.data).stop()
+    assert len(lines(running, "events", "ada")) == 4
+
+
+def test_the_error_of_another_task_does_not_end_a_deletion(running):
+    running.stop()
+    command("retrieve", "grace", "--no-wait", "--data", running.data)
+    shutil.rmtree(running.data / "retrievals", ignore_errors=True)
+    (running.data / "retrievals").write_text("in the way")
+    done = run_command("delete", "ada", "--data", running.data)
+    assert done.returncode == 0 and done.stdout.endswith(": SUCCESS\n"), done
+    assert "will be tried again" in done.stderr
 
 
 def test_a_deletion_that_waits_can_be_taken_back(server, data, tmp_path):

@@ -63,7 +63,7 @@ package final class PrivacyWorker: Service, Sendable {
     private func workOff() async -> Bool {
         do {
             // Those that come behind one that fails do not wait for it.
-            return try await workOff { error in
+            return try await workOff { _, error in
                 tell(error)
                 return (error as? StoreError)?.isRetryable == true
             }
@@ -75,19 +75,26 @@ package final class PrivacyWorker: Service, Sendable {
 
     /// Works off every task that is due, once.
     ///
-    /// - Returns: whether some are left that are not due.
+    /// - Parameter trackingID: the task that is waited for; an error of another one is logged, and that one is left.
+    /// - Returns: whether some are left.
     /// - Throws: `StoreError`, or what keeps a file from being written.
-    package func workOffOnce() async throws -> Bool { try await workOff { error in throw error } }
+    package func workOffOnce(for trackingID: String) async throws -> Bool {
+        try await workOff { failed, error in
+            if failed == trackingID { throw error }
+            tell(error)
+            return true
+        }
+    }
 
     /// Works off every task that is due; what is to be done about an error says whether it is tried again soon.
-    private func workOff(_ failed: (any Error) throws -> Bool) async throws -> Bool {
+    private func workOff(_ failed: (String, any Error) throws -> Bool) async throws -> Bool {
         var hasMore = false
         for task in try await store.privacyTasks(in: PrivacyTask.State.open) {
             if Task.isCancelled { return true }
             do {
                 if try await !work(on: task.trackingID) { hasMore = true }
             } catch {
-                if try failed(error) { hasMore = true }
+                if try failed(task.trackingID, error) { hasMore = true }
             }
         }
         try await expireFiles()
