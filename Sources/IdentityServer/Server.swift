@@ -56,7 +56,8 @@ package struct Server: Sendable {
         self.logger = logger
         let clock = ServerClock()
         tls = try configuration.server.tls.map { try TLSIdentity($0) }
-        try SecretRules.check(configuration, logger)
+        try SecretRules.check(configuration)
+        SecretRules.warn(of: configuration, logger)
         let opened = try await OpenedStore(
             configuration,
             lockTimeout: .seconds(sockets.descriptors.isEmpty ? 0 : configuration.server.takeoverTimeoutSeconds), logger

@@ -58,13 +58,13 @@ struct KeyCommand: AsyncParsableCommand {
 
         private func tellWhatEnds(_ replacement: KeyReplacement) async {
             if await replacement.keyFits() {
-                Console.note("The key of this store is there and fits, so that nothing has to end.")
+                Console.note("The key of this store is there and fits: it need not be replaced unless others saw it.")
             }
-            Console.note("With the old key end:")
-            for project in replacement.projects {
+            Console.note("A replacement ends:")
+            for project in replacement.endingProjects {
                 Console.note("  the secret of project \(project.id) (\(project.name.escapingControls(except: [])))")
             }
-            for account in replacement.accounts {
+            for account in replacement.endingAccounts {
                 Console.note("  the secret of the account \(account.username.escapingControls(except: []))")
             }
             Console.note("  every session_id of a query for profiles")

@@ -208,7 +208,7 @@ def test_a_terminal_is_asked(server, data, answer):
     os.write(main, (answer + "\n").encode())
     _, errors = process.communicate(timeout=60)
     os.close(main)
-    assert "Type yes" in errors and "nothing has to end" in errors
+    assert "Type yes" in errors and "need not be replaced" in errors and "A replacement ends:" in errors
     assert (process.returncode == 0) == (answer == "yes") == ((data / "secret.key").read_bytes() != key)
     assert server(data=data).resolve("x") == ["x"]
 
@@ -221,7 +221,9 @@ def test_secrets_that_the_configuration_gives_stay(server, data, tmp_path):
     server("--config", config, data=data).stop()
     command("project", "create", "other", "--data", data)
     (data / "secret.key").unlink()
-    command("key", "replace", "--yes", "--config", config, "--data", data)
+    done = run_command("key", "replace", "--yes", "--config", config, "--data", data)
+    assert done.returncode == 0 and "project 2 (other)" in done.stderr, done
+    assert "project 1" not in done.stderr and "account" not in done.stderr, "what stays is listed as ending"
     new = credentials((data / "new-secrets.txt").read_text())
     assert ORIGINAL.secret not in (data / "new-secrets.txt").read_text()
     assert re.fullmatch("[0-9a-f]{32}", new["project: 2"])

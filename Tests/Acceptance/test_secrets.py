@@ -45,6 +45,24 @@ def test_a_secret_that_others_know_or_that_cannot_be_sent_is_refused(tmp_path, d
     assert not data.exists(), "nothing is made for a configuration that is refused"
 
 
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_server_refuses_no_command_stores(server, tmp_path, data, name):
+    server(data=data).stop()
+    before = (data / "selfsame.sqlite").read_bytes(), (data / "secret.key").read_bytes()
+    projects, account, parts = REFUSED[name]
+    path = configuration(tmp_path, *projects, **account)
+    events = tmp_path / "events.jsonl"
+    events.write_text("")
+    new = tmp_path / "new"
+    for words, where in ((["import", events], new), (["key", "replace", "--yes"], data)):
+        done = run_command(*words, "--config", path, "--data", where)
+        assert done.returncode != 0, done
+        for part in parts:
+            assert part in done.stderr, done
+    assert ((data / "selfsame.sqlite").read_bytes(), (data / "secret.key").read_bytes()) == before
+    command("import", events, "--config", configuration(tmp_path, (TOKEN, SECRET)), "--data", new)
+
+
 def test_secrets_that_work_are_taken(server, tmp_path, data):
     account = "with:colons:in it"
     path = configuration(tmp_path, (TOKEN, "ä" * 16), (OTHER_TOKEN, "0123456789abcdef"), account=account)

@@ -11,10 +11,10 @@ package struct KeyReplacement: Sendable {
     private let directory: DataDirectory
     private let store: SQLiteStore
     private let nowMilliseconds: Int64
-    /// The projects whose secrets end, in the order of their numbers.
-    package let projects: [ProjectRecord]
-    /// The accounts whose secrets end, in the order of their names.
-    package let accounts: [AccountRecord]
+    /// The projects, in the order of their numbers.
+    private let projects: [ProjectRecord]
+    /// The accounts, in the order of their names.
+    private let accounts: [AccountRecord]
     /// Secrets that the configuration file gives, which are not made here.
     private let configured: ConfiguredSecrets
 
@@ -34,6 +34,7 @@ package struct KeyReplacement: Sendable {
     package init(
         in directory: DataDirectory, of store: SQLiteStore, by configuration: Configuration, nowMilliseconds: Int64
     ) async throws {
+        try SecretRules.check(configuration)
         try await directory.finishReplacement(of: store)
         self.directory = directory
         self.store = store
@@ -44,6 +45,14 @@ package struct KeyReplacement: Sendable {
             projects: Dictionary(uniqueKeysWithValues: configuration.projects.map { ($0.id, $0.secret) }),
             accounts: Dictionary(
                 uniqueKeysWithValues: configuration.accounts.map { (DistinctID($0.username), $0.secret) }))
+    }
+
+    /// The projects whose secrets end: those to which the configuration file gives none.
+    package var endingProjects: [ProjectRecord] { projects.filter { configured.projects[$0.id] == nil } }
+
+    /// The accounts whose secrets end: those to which the configuration file gives none.
+    package var endingAccounts: [AccountRecord] {
+        accounts.filter { configured.accounts[DistinctID($0.username)] == nil }
     }
 
     /// Whether the store's key is there, so that nothing has to end.

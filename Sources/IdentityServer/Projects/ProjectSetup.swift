@@ -18,8 +18,9 @@ package struct ProjectSetup: Sendable {
     /// What it no longer names stays as it is.
     ///
     /// - Throws: `ConfigurationError` where a project that holds data is given another identity system (P 9-6), or
-    ///   where a token is a secret too.
+    ///   where a secret is none that a server takes.
     package func apply(_ configuration: Configuration) async throws {
+        try SecretRules.check(configuration)
         let projects = try await projects(of: configuration)
         let accounts = try await accounts(of: configuration)
         try refusePublicSecrets(projects.all, accounts.all)

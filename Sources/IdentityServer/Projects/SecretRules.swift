@@ -8,10 +8,8 @@ enum SecretRules {
 
     /// Refuses secrets of the configuration that would not work, or that others would find out.
     ///
-    /// The short secret of an account is warned about only, because its name has to be known too.
-    ///
     /// - Throws: `ConfigurationError`, which names the key in the file.
-    static func check(_ configuration: Configuration, _ logger: Logger) throws(ConfigurationError) {
+    static func check(_ configuration: Configuration) throws(ConfigurationError) {
         var places: [DistinctID: String] = [:]
         for (index, project) in configuration.projects.enumerated() {
             let place = "projects[\(index)].secret"
@@ -29,17 +27,24 @@ enum SecretRules {
         }
         for (index, account) in configuration.accounts.enumerated() {
             let place = "accounts[\(index)].secret"
-            if account.secret.unicodeScalars.count < leastLength {
-                logger.warning(
-                    "the secret of an account in the configuration file is short, and could be guessed",
-                    metadata: ["key": "\(place)", "characters": "\(account.secret.unicodeScalars.count)"])
-            }
             places[DistinctID(account.secret)] = places[DistinctID(account.secret)] ?? place
         }
         for (index, project) in configuration.projects.enumerated() {
             guard let place = places[DistinctID(project.token)] else { continue }
             throw ConfigurationError(
                 "projects[\(index)].token is the same as \(place), but a token is public; choose another secret")
+        }
+    }
+
+    /// Warns of short secrets of accounts, which are taken, because the name has to be known too.
+    static func warn(of configuration: Configuration, _ logger: Logger) {
+        for (index, account) in configuration.accounts.enumerated()
+        where account.secret.unicodeScalars.count < leastLength {
+            logger.warning(
+                "the secret of an account in the configuration file is short, and could be guessed",
+                metadata: [
+                    "key": "accounts[\(index)].secret", "characters": "\(account.secret.unicodeScalars.count)",
+                ])
         }
     }
 }
