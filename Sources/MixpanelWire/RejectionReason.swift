@@ -44,4 +44,16 @@ extension RejectionReason {
         default: self = .other
         }
     }
+    /// Whether the messages of its rejections are this server's words alone, and have nothing of the record.
+    ///
+    /// The others name a property, and its name may be an id.
+    package var hasOwnWords: Bool {
+        switch self {
+        case .notAnObject, .notJSON, .eventMissing, .eventTooLong, .propertiesNotAnObject, .tokenMissing,
+            .tokenUnknown, .verbNotAllowed, .mergeNotAllowed, .idMissing, .idInvalid, .idReserved, .timeInvalid,
+            .insertIDInvalid, .requestUnreadable, .tooManyRecords:
+            true
+        case .updateInvalid, .notUTF8, .tooLarge, .other: false
+        }
+    }
 }

@@ -228,6 +228,45 @@ def test_a_deletion_takes_what_names_its_ids(running):
     assert found["total"] == total, "counts name nobody"
 
 
+HIGH, LOW = b"\xed\xa0\xbd", b"\xed\xb8\x80"
+
+
+@pytest.mark.parametrize("spelling", [
+    "\U0001F600".encode(), rb"\ud83d\ude00", HIGH + LOW, HIGH + rb"\ude00", rb"\uD83D" + LOW, rb"\u0061"], ids=repr)
+def test_a_deletion_finds_an_id_in_each_spelling(running, spelling):
+    # The server takes all of these for the same id (P 2-11).
+    smiling = "usera" if spelling == rb"\u0061" else "user\U0001F600"
+    running.track([ORIGINAL.event("e", smiling)])
+    kept, named = bad("user\U0001F601"), json.dumps(bad("user@")).encode().replace(b"@", spelling)
+    loose = json.dumps(bad("nobody", friends=[{"@": 1}])).encode().replace(b"@", b"user" + spelling)
+    assert running.track(b"[" + b",".join([json.dumps(kept).encode(), named, loose]) + b"]").text == "0"
+    assert rejections(running)["total"] == 3
+    delete(running, smiling)
+    assert [json.loads(entry["record"]) for entry in rejections(running)["rejections"]] == [kept]
+
+
+def past_the_end(name):
+    """A record with a byte that is no UTF-8 in a property whose name is past what is kept of the record."""
+    record = {"event": "e", "properties": {"token": ORIGINAL.token, "filler": "x" * 1200, name: "@"}}
+    return json.dumps(record, ensure_ascii=False).encode().replace(b'"@"', b'"\xff"')
+
+
+@pytest.mark.parametrize("name", [
+    "somebody@example.org", "some.body", "ünal", "x" * 100, "a\\b", 'a"b', "\U0001F600"], ids=ascii)
+def test_a_deletion_looks_at_the_names_of_properties(running, name):
+    running.track([ORIGINAL.event("e", name)])
+    for record in (past_the_end(name), past_the_end("kept.by")):
+        assert running.track(b"[" + record + b"]").text == "0"
+    elements = {"event": "e", "properties": {"token": ORIGINAL.token, "filler": "x" * 1200, name: [0] * 300}}
+    operand = update(**{"$add": {"filler": 1, "f" * 1000: 1, name: "x"}})
+    assert running.track([elements]).text == "0"
+    assert running.request("POST", "/engage", json.dumps([operand]), JSON).text == "0"
+    found = rejections(running)
+    assert found["counts"] == {"not_utf8": 2, "too_large": 1, "update_invalid": 1}
+    delete(running, name)
+    assert [entry["field"] for entry in rejections(running)["rejections"]] == ["properties.kept.by"]
+
+
 def test_a_record_that_is_cut_never_ends_inside_an_id(running):
     secret = "somebody@example.org"
     for filler in range(880, 1000):
@@ -278,6 +317,26 @@ def test_one_warning_a_minute_with_counts_and_an_example(server):
     for part in ("event_missing: 4", "id_reserved: 1", "not_an_object: 1", "update_invalid: 1"):
         assert part in last
     assert "somebody" not in running.error_text(), "no id is logged"
+
+
+@pytest.mark.parametrize(("path", "record"), [
+    ("/track", rb'{"event":"e","properties":{"token":"%s","%s":"\xff"}}'),
+    ("/track", rb'{"event":"e","properties":{"token":"%s"},"%s":"\xff"}'),
+    ("/track", rb'{"event":"e","properties":{"token":"%s","%s":[' + b",".join([b"0"] * 300) + b"]}}"),
+    ("/track", rb'{"event":"e","properties":{"token":"%s","%s":' + b"[" * 300 + b"]" * 300 + b"}}"),
+    ("/engage", rb'{"$token":"%s","$distinct_id":"u","$set":{"%s":"\xff"}}'),
+    ("/engage", rb'{"$token":"%s","$distinct_id":"u","$union":{"%s":1}}'),
+    ("/groups", rb'{"$token":"%s","$group_key":"k","$group_id":"g","$add":{"%s":"\xff"}}'),
+], ids=range(7))
+def test_no_warning_names_a_property(server, path, record):
+    running = server("--sandbox", "--config", FIXTURE, project=ORIGINAL)
+    record = record.replace(rb"\xff", b"\xff") % (ORIGINAL.token.encode(), b"somebody@example.org")
+    assert running.request("POST", path, b"[" + record + b"]", JSON).text == "0"
+    [entry] = rejections(running)["rejections"]
+    assert "somebody" in entry["message"]
+    [warning] = warnings(running)
+    assert f"{path}, record 0: {entry['reason']}" in warning
+    assert "somebody" not in running.error_text()
 
 
 def test_a_project_of_another_region_leaves_nothing_here(server, tmp_path):

@@ -1,4 +1,5 @@
 import IdentityEngine
+import MixpanelWire
 
 /// The beginning of a rejected record as it was sent, whatever it is: it need not be JSON.
 struct RecordExcerpt: Sendable {
@@ -17,10 +18,16 @@ struct RecordExcerpt: Sendable {
     func names(_ ids: Set<DistinctID>) -> Bool {
         var isNamed = false
         forEachText { text in
-            guard !isNamed, !text.isEmpty else { return }
-            isNamed = ids.contains(DistinctID(text)) || ids.contains(DistinctID(Self.devicePrefix + text))
+            if !isNamed { isNamed = Self.isOne(of: ids, text) }
         }
         return isNamed
+    }
+
+    /// Whether a text is one of some ids, however the halves of its surrogate pairs are spelt (P 2-11).
+    static func isOne(of ids: Set<DistinctID>, _ text: [UInt8]) -> Bool {
+        guard !text.isEmpty else { return false }
+        let text = LooseUTF8.joined(text)
+        return ids.contains(DistinctID(text)) || ids.contains(DistinctID(devicePrefix + text))
     }
 
     private static let devicePrefix = Array("$device:".utf8)
@@ -86,40 +93,38 @@ struct RecordExcerpt: Sendable {
         return Array("\(number)".utf8)
     }
 
-    /// A text without JSON's escapes; one that cannot be read is left as it is.
+    /// A text without JSON's escapes, with half a surrogate pair in three bytes; one that cannot be read is left as it
+    /// is.
     private static func decoded(_ text: ArraySlice<UInt8>) -> [UInt8] {
         guard text.contains(UInt8(ascii: "\\")) else { return Array(text) }
         var decoded: [UInt8] = []
-        var units: [UInt16] = []
         var rest = text
-        func flush() {
-            decoded += Array(String(decoding: units, as: UTF16.self).utf8)
-            units = []
-        }
         while let byte = rest.popFirst() {
             guard byte == UInt8(ascii: "\\"), let escape = rest.popFirst() else {
-                flush()
                 decoded.append(byte)
                 continue
             }
-            if escape == UInt8(ascii: "u"),
-                let unit = UInt16(String(decoding: rest.prefix(4), as: UTF8.self), radix: 16)
-            {
-                units.append(unit)
-                rest = rest.dropFirst(4)
-                continue
-            }
-            flush()
             switch escape {
             case UInt8(ascii: "b"): decoded.append(8)
             case UInt8(ascii: "f"): decoded.append(12)
             case UInt8(ascii: "n"): decoded.append(10)
             case UInt8(ascii: "r"): decoded.append(13)
             case UInt8(ascii: "t"): decoded.append(9)
+            case UInt8(ascii: "u"):
+                guard let unit = UInt16(String(decoding: rest.prefix(4), as: UTF8.self), radix: 16) else { fallthrough }
+                append(unit, to: &decoded)
+                rest = rest.dropFirst(4)
             default: decoded.append(escape)
             }
         }
-        flush()
         return decoded
+    }
+
+    private static func append(_ unit: UInt16, to text: inout [UInt8]) {
+        if let scalar = UnicodeScalar(unit) {
+            text += Array(String(Character(scalar)).utf8)
+        } else {
+            text += [0xE0 | UInt8(unit >> 12), 0x80 | UInt8(unit >> 6 & 0x3F), 0x80 | UInt8(unit & 0x3F)]
+        }
     }
 }

@@ -16,6 +16,28 @@ struct RejectedRecord: Sendable {
 
     /// About how much memory it takes, in bytes.
     var sizeBytes: Int { 200 + excerpt.bytes.count + field.utf8.count + message.utf8.count }
+
+    /// Whether it names one of some ids, or nobody can tell.
+    func mayName(_ ids: Set<DistinctID>) -> Bool {
+        reason == .requestUnreadable || excerpt.names(ids) || (!reason.hasOwnWords && fieldMayName(ids))
+    }
+
+    /// Whether the field, and the message with it, may have one of some ids for a property's name.
+    ///
+    /// A field is a name, or two with a dot between, and each may have dots of its own. A name is as it was sent, is cut
+    /// after 64 bytes, or a few less, and has U+FFFD for what cannot be shown: such ones nobody can tell.
+    private func fieldMayName(_ ids: Set<DistinctID>) -> Bool {
+        let bytes = Array(field.utf8)
+        guard bytes.count <= 60, !bytes.contains(UInt8(ascii: "\\")), !field.unicodeScalars.contains("\u{FFFD}") else {
+            return true
+        }
+        let dots = bytes.indices.filter { bytes[$0] == UInt8(ascii: ".") }
+        return RecordExcerpt.isOne(of: ids, bytes)
+            || dots.contains {
+                RecordExcerpt.isOne(of: ids, Array(bytes[..<$0]))
+                    || RecordExcerpt.isOne(of: ids, Array(bytes[($0 + 1)...]))
+            }
+    }
 }
 
 /// The latest rejected records of one project, and how many there were by reason.
@@ -85,7 +107,7 @@ struct RejectionList: Sendable {
     /// Forgets the records that name one of some ids, and those of which nobody can tell.
     mutating func remove(naming ids: Set<DistinctID>) {
         for (reason, share) in shares {
-            let kept = share.kept.filter { reason != .requestUnreadable && !$0.record.excerpt.names(ids) }
+            let kept = share.kept.filter { !$0.record.mayName(ids) }
             guard kept.count < share.kept.count else { continue }
             let bytes = kept.reduce(0) { $0 + $1.record.sizeBytes }
             shares[reason]?.kept = kept

@@ -175,8 +175,7 @@ package final class RejectionLog: Sendable {
     /// A rejection without anything that a client chose: the names of properties may be ids.
     private static func example(_ record: RejectedRecord) -> String {
         let place = record.index.map { ", record \($0)" } ?? ""
-        let isChosen = record.reason == .updateInvalid || record.reason == .tooLarge || record.reason == .other
-        return "\(record.endpoint.path)\(place): \(isChosen ? record.reason.rawValue : record.message)"
+        return "\(record.endpoint.path)\(place): \(record.reason.hasOwnWords ? record.message : record.reason.rawValue)"
     }
 }
 
