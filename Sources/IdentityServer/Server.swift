@@ -116,9 +116,13 @@ package struct Server: Sendable {
     /// Serves until SIGTERM or SIGINT: then accepts nothing more, commits and answers what has come, closes the store,
     /// and lets go of the data directory.
     ///
-    /// - Parameter onListening: called once with the port, when requests are answered.
+    /// - Parameters:
+    ///   - onEnd: called when requests are no longer answered, before the data directory is let go of.
+    ///   - onListening: called once with the port, when requests are answered.
     /// - Throws: what stopped the server: an address in use, or a store that cannot be closed.
-    package func run(onListening: @escaping @Sendable (Int) async -> Void) async throws {
+    package func run(
+        onEnd: () -> Void = {}, onListening: @escaping @Sendable (Int) async -> Void
+    ) async throws {
         var configuration = ServiceGroupConfiguration(
             services: services + [try listener(onListening)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
@@ -128,9 +132,11 @@ package struct Server: Sendable {
         } catch is CancellationError {
             logger.notice("requests that did not end within server.shutdownTimeoutSeconds were cut off")
         } catch {
+            onEnd()
             try await close()
             throw Self.explained(error, self.configuration.server)
         }
+        onEnd()
         try await close()
     }
 

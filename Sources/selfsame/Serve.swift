@@ -96,12 +96,13 @@ struct Serve: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let configuration = try Configuration.load(flags: try flags(), environment: environment, filePath: config)
         logger.logLevel = configuration.logLevel
+        StartFiles.removeLeftovers(configuration.server)
         let sockets = try InheritedSockets(environment: environment, processID: getpid())
         let server = try await Server(configuration: configuration, sockets: sockets, logger: logger)
         let greeting = Greeting(server: server)
         let files = try StartFiles(configuration.server)
         defer { files.remove() }
-        try await server.run { [logger] port in
+        try await server.run(onEnd: files.remove) { [logger] port in
             files.write(greeting.announcement(port: port), logger: logger)
             greeting.write(port: port)
         }

@@ -57,6 +57,31 @@ def test_the_files_for_scripts(server, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [], "both are gone with the server"
 
 
+def test_a_second_start_leaves_the_files_of_a_running_server(server, tmp_path):
+    port, ready = tmp_path / "port", tmp_path / "ready.json"
+    files = ["--port-file", port, "--ready-file", ready]
+    running = server("--sandbox", *files)
+    wait_until(ready.exists, what="the ready file")
+    before = port.read_text(), ready.read_text()
+    done = run_command("serve", "--sandbox", "--port", str(running.port), *files)
+    assert done.returncode != 0 and "in use" in done.stderr, done
+    assert (port.read_text(), ready.read_text()) == before
+    running.kill()
+    assert ready.exists(), "a killed server leaves its files"
+    done = run_command("serve", "--sandbox", "--set", "tls.certificate=nowhere", "--set", "tls.key=nowhere", *files)
+    assert done.returncode != 0 and not ready.exists() and not port.exists(), "a start takes them away first"
+
+
+def test_a_server_takes_away_only_its_own_files(server, tmp_path):
+    ready = tmp_path / "ready.json"
+    first = server("--sandbox", "--ready-file", ready)
+    wait_until(ready.exists, what="the ready file")
+    second = server("--sandbox", "--ready-file", ready)
+    wait_until(lambda: strict_json(ready.read_text())["pid"] == second.pid, what="the second server's file")
+    first.stop()
+    assert strict_json(ready.read_text())["pid"] == second.pid
+
+
 def test_a_server_writes_no_secret_for_scripts(server, data, tmp_path):
     ready = tmp_path / "ready.json"
     running = server(data=data, env={"SELFSAME_SERVER_READY_FILE": str(ready)})
