@@ -8,8 +8,10 @@ struct Greeting: Sendable {
     let server: Server
 
     func write(port: Int) {
+        let hasPort = port != 0
         let origin = origin(port: port)
-        Console.write("Selfsame listens on \(origin)")
+        let socket = hasPort ? "" : " --unix-socket YOUR_SOCKET"
+        Console.write("Selfsame listens on \(hasPort ? origin : "the Unix socket that was passed to it")")
         if server.configuration.sandbox.isEnabled {
             for keys in server.sandboxKeys {
                 Console.write("Project \(keys.project.id) (\(keys.project.name)), token \(keys.project.token)")
@@ -30,13 +32,13 @@ struct Greeting: Sendable {
 
             Try it: make one identity of an anonymous id and a user id,
 
-              curl --request POST --url '\(origin)/track' --header 'accept: text/plain' \
+              curl\(socket) --request POST --url '\(origin)/track' --header 'accept: text/plain' \
             --header 'content-type: application/x-www-form-urlencoded' --data 'data={"event": "$identify", \
             "properties": {"$identified_id": "user-1", "$anon_id": "\(anonymous)", "token": "\(first.project.token)"}}'
 
             and see the result:
 
-              curl --user "\(known ?? read ?? "YOUR_PROJECT_SECRET"):" \
+              curl\(socket) --user "\(known ?? read ?? "YOUR_PROJECT_SECRET"):" \
             '\(origin)/identity/cluster?distinct_id=user-1'
 
             """)
@@ -45,7 +47,8 @@ struct Greeting: Sendable {
     /// The same for scripts.
     func announcement(port: Int) -> Announcement {
         Announcement(
-            url: origin(port: port), port: port, pid: ProcessInfo.processInfo.processIdentifier,
+            url: port == 0 ? nil : origin(port: port), port: port == 0 ? nil : port,
+            pid: ProcessInfo.processInfo.processIdentifier,
             projects: server.sandboxKeys.map { keys in
                 Announcement.Project(
                     id: keys.project.id.rawValue, name: keys.project.name, token: keys.project.token,
@@ -53,10 +56,12 @@ struct Greeting: Sendable {
             })
     }
 
+    /// Where requests go; a Unix socket has no port, which is 0 then.
     private func origin(port: Int) -> String {
         let host = server.configuration.server.host
         let shown = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host
         let scheme = server.configuration.server.tls == nil ? "http" : "https"
+        guard port != 0 else { return "\(scheme)://localhost" }
         return "\(scheme)://\(shown.contains(":") ? "[\(shown)]" : shown):\(port)"
     }
 }
@@ -70,8 +75,9 @@ struct Announcement: Encodable, Sendable {
         let secret: String
     }
 
-    let url: String
-    let port: Int
+    /// Neither url nor port where the server listens on Unix sockets only.
+    let url: String?
+    let port: Int?
     let pid: Int32
     /// Of a sandbox only.
     let projects: [Project]

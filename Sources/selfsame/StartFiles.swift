@@ -27,7 +27,7 @@ struct StartFiles: Sendable {
     /// Writes both, the port first.
     func write(_ announcement: Announcement, logger: Logger) {
         do {
-            try port?.write(Data("\(announcement.port)\n".utf8))
+            if let number = announcement.port { try port?.write(Data("\(number)\n".utf8)) }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             try ready?.write(try encoder.encode(announcement) + Data("\n".utf8))

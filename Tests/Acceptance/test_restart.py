@@ -189,6 +189,25 @@ def test_the_one_who_waits_for_the_data_directory_gives_up_in_time(server, data,
         Server("--set", "server.takeoverTimeoutSeconds=1", data=data, sockets=[listening])
 
 
+def test_no_port_is_told_where_there_is_none(data, tmp_path):
+    ready = tmp_path / "ready.json"
+    with socket.socket(socket.AF_UNIX) as only:
+        only.bind(str(tmp_path / "s"))
+        only.listen()
+        process = subprocess.Popen(
+            ["bash", "-c", 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', str(only.fileno()), BINARY, "serve",
+             "--data", data, "--ready-file", ready], pass_fds=[only.fileno()], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
+        try:
+            wait_until(ready.exists, what="the ready file")
+            assert json.loads(ready.read_text()) == {"pid": process.pid, "projects": []}
+        finally:
+            process.terminate()
+            output, _ = process.communicate(timeout=60)
+    assert "127.0.0.1" not in output and "the Unix socket" in output, output
+    assert output.count("--unix-socket YOUR_SOCKET") == 2 == output.count("http://localhost/"), output
+
+
 def test_several_sockets_are_listened_on(server, data, listening, tmp_path):
     with socket.socket(socket.AF_UNIX) as second:
         second.bind(str(tmp_path / "s"))

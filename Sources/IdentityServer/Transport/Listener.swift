@@ -31,7 +31,7 @@ struct Listener<ChildChannel: ServerChildChannel>: Service {
     ///   - childChannel: what serves a connection.
     ///   - connections: counts them.
     ///   - writing: how long a client may take nothing of what is written to it.
-    ///   - onListening: called once with the port, when requests are answered.
+    ///   - onListening: called once with the first port, or 0 where there are Unix sockets only, when requests are answered.
     ///   - logger: hears of what goes wrong.
     init(
         place: Place, childChannel: ChildChannel, connections: OpenConnections, writing: TimeAmount,
@@ -57,7 +57,7 @@ struct Listener<ChildChannel: ServerChildChannel>: Service {
             // A socket that fails cannot be listened on again, so that the server ends.
             socket.closeFuture.whenComplete { _ in continuation.finish() }
         }
-        await onListening(sockets.first?.localAddress?.port ?? 0)
+        await onListening(sockets.lazy.compactMap { $0.localAddress?.port }.first ?? 0)
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 for await connection in accepted {
