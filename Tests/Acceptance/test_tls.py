@@ -301,6 +301,67 @@ def test_connections_have_a_limit(secure):
     assert wait_until(lambda: running.request("GET", "/health").status == 200, what="room")
 
 
+# As HPACK's table has them.
+GET, POST = b"\x82", b"\x83"
+
+
+def http2_connection(server, authority):
+    """A connection of HTTP/2 on which the server has shown its settings."""
+    context = ssl.create_default_context(cafile=authority / "ca.pem")
+    context.set_alpn_protocols(["h2"])
+    stream = context.wrap_socket(
+        socket.create_connection(("127.0.0.1", server.port), 30), server_hostname="127.0.0.1")
+    assert stream.selected_alpn_protocol() == "h2"
+    stream.sendall(PREFACE)
+    read_until(stream, 4)
+    return stream
+
+
+def read_until(stream, kind):
+    received = b""
+    while not any(found == kind for found, _ in read_frames(received)):
+        piece = stream.recv(4096)
+        assert piece, "the connection was closed"
+        received += piece
+
+
+def http2_request(method, path, flags):
+    """The headers of a request on the first stream; `flags` say whether it ends there."""
+    block = method + b"\x87\x01\x09127.0.0.1\x04" + bytes([len(path)]) + path
+    return len(block).to_bytes(3, "big") + bytes([1, flags, 0, 0, 0, 1]) + block
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["nothing but settings", "a request that was answered"])
+def test_idle_http2_connections_give_up_their_places(secure, authority, used):
+    # Nothing else ends them: the time for silence is longer than the test.
+    running = secure("server.connectionLimit=20", "server.idleTimeoutSeconds=600")
+    held = [http2_connection(running, authority) for _ in range(20)]
+    for stream in held if used else []:
+        stream.sendall(http2_request(GET, b"/health", 5))
+        read_until(stream, 0)
+    assert running.request("GET", "/health", timeout=60).status == 200
+    for stream in held:
+        stream.close()
+
+
+def test_an_http2_connection_with_a_request_keeps_its_place(secure, authority):
+    running = secure("server.connectionLimit=2", "server.idleTimeoutSeconds=600")
+    # A POST to a path that reads bodies, whose body does not come yet.
+    asking = http2_connection(running, authority)
+    asking.sendall(http2_request(POST, b"/track", 4))
+    idle = http2_connection(running, authority)
+    # The place of the idle one is the only one to be had, the second time too.
+    for _ in range(2):
+        with closing(running.connection(60)) as connection:
+            assert running.request("GET", "/health", connection=connection).status == 200
+            with closing(running.connection(60)) as another:
+                assert running.request("GET", "/health", connection=another).status == 200
+    asking.sendall(bytes([0, 0, 2, 0, 1, 0, 0, 0, 1]) + b"[]")
+    read_until(asking, 0)
+    asking.close()
+    idle.close()
+
+
 def test_a_shutdown_answers_what_has_come(secure):
     running = secure()
     with closing(running.connection()) as kept:

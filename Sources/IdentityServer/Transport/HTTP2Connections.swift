@@ -41,13 +41,13 @@ struct HTTP2Connections: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        // Whether streams are open is for the connection itself to say: it closes where there are none for a while.
-        connections.setBusy(channel, true)
-        return channel.eventLoop.makeCompletedFuture {
+        channel.eventLoop.makeCompletedFuture {
             let manager = NIOHTTP2ServerConnectionManagementHandler(
                 eventLoop: channel.eventLoop,
                 configuration: .init(
                     maxIdleTime: limits.idling, maxAge: nil, maxGraceTime: limits.idling, keepalive: nil))
+            let openStreams = OpenStreams(
+                manager.http2StreamDelegate, of: channel, connections, timeout: limits.idling)
             var configuration = NIOHTTP2Handler.Configuration()
             configuration.connection.initialSettings = [
                 HTTP2Setting(parameter: .maxConcurrentStreams, value: 100),
@@ -58,10 +58,9 @@ struct HTTP2Connections: ServerChildChannel {
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(EarlySettings())
             let streams = try pipeline.configureAsyncHTTP2Pipeline(
-                mode: .server, streamDelegate: manager.http2StreamDelegate, configuration: configuration
+                mode: .server, streamDelegate: openStreams, configuration: configuration
             ) { stream in setupStream(stream, logger) }
             try pipeline.addHandler(manager)
-            try pipeline.addHandler(UnusedConnectionLimit(limits.idling))
             return Value(streams: streams, channel: channel)
         }
     }
@@ -92,26 +91,53 @@ struct HTTP2Connections: ServerChildChannel {
     }
 }
 
-/// Closes a connection of HTTP/2 on which no stream is ever opened.
-private final class UnusedConnectionLimit: ChannelInboundHandler {
-    typealias InboundIn = NIOAny
-
-    private let timeout: TimeAmount
-    private var deadline: Scheduled<Void>?
-
-    init(_ timeout: TimeAmount) { self.timeout = timeout }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: timeout) {
-            channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-        }
+/// Follows the streams of a connection: it closes where none is ever opened, and its place may be wanted for another
+/// where none is open.
+///
+/// Of streams nothing but a delegate hears: the events of the pipeline are for streams that it makes itself.
+private struct OpenStreams: NIOHTTP2StreamDelegate {
+    private struct State {
+        /// Those that are open; the settings of the connection bound their number.
+        var streams: Set<HTTP2StreamID> = []
+        /// When the connection closes if none is opened.
+        var deadline: Scheduled<Void>?
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+    private let management: NIOHTTP2ServerConnectionManagementHandler.HTTP2StreamDelegate
+    private let connection: any Channel
+    private let connections: OpenConnections
+    private let state: NIOLoopBoundBox<State>
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is NIOHTTP2StreamCreatedEvent { deadline?.cancel() }
-        context.fireUserInboundEventTriggered(event)
+    /// - Parameters:
+    ///   - management: ends the connection where there have been no streams for a while; it hears of them too.
+    ///   - connection: the connection, on whose event loop this is called.
+    ///   - connections: hears whether there are streams.
+    ///   - timeout: how long the connection is left open before its first stream.
+    init(
+        _ management: NIOHTTP2ServerConnectionManagementHandler.HTTP2StreamDelegate, of connection: any Channel,
+        _ connections: OpenConnections, timeout: TimeAmount
+    ) {
+        self.management = management
+        self.connection = connection
+        self.connections = connections
+        let deadline = connection.eventLoop.scheduleTask(in: timeout) {
+            connection.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        }
+        state = NIOLoopBoundBox(State(deadline: deadline), eventLoop: connection.eventLoop)
+        connection.closeFuture.whenComplete { _ in deadline.cancel() }
+    }
+
+    func streamCreated(_ id: HTTP2StreamID, channel: any Channel) {
+        management.streamCreated(id, channel: channel)
+        state.value.deadline?.cancel()
+        state.value.deadline = nil
+        if state.value.streams.isEmpty { connections.setBusy(connection, true) }
+        state.value.streams.insert(id)
+    }
+
+    func streamClosed(_ id: HTTP2StreamID, channel: any Channel) {
+        management.streamClosed(id, channel: channel)
+        let wasOpen = state.value.streams.remove(id) != nil
+        if wasOpen, state.value.streams.isEmpty { connections.setBusy(connection, false) }
     }
 }
