@@ -5,8 +5,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from conftest import BINARY, Server, insert_ids, wait_until
@@ -169,6 +171,22 @@ def test_restarts_without_a_proxy_fail_no_request(server, data, listening):
     run_restarts(
         server, data, listening,
         lambda project: [Client(f"c{n}", port, project, keeps_connection=n % 2 == 0) for n in range(8)], False)
+
+
+def queue_length(listening):
+    """How many connections may wait on a socket: Linux tells it where other sockets count what was acknowledged."""
+    told = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return int.from_bytes(told[28:32], sys.byteorder)
+
+
+def test_the_queue_of_an_inherited_socket_is_as_long_as_the_system_allows(server, data, listening):
+    most = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    assert queue_length(listening) == min(1024, most)
+    for _ in range(2):
+        running = server(data=data, sockets=[listening])
+        assert queue_length(listening) == most
+        running.stop()
+        assert queue_length(listening) == most
 
 
 def test_connections_that_come_between_two_processes_wait(server, data, listening):

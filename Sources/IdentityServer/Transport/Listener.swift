@@ -118,6 +118,8 @@ struct Listener<ChildChannel: ServerChildChannel>: Service {
                 // A copy is closed at the end, so that the socket itself stays open.
                 let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
                 sockets.append(try await bootstrap.withBoundSocket(copy).get())
+                // NIO has cut the queue to a length of its own; the system has the last word on this one.
+                guard listen(descriptor, CInt.max) == 0 else { throw IOError(errnoCode: errno, reason: "listen") }
             }
             return sockets
         }
