@@ -153,10 +153,7 @@ package struct Dispatcher: Sendable {
             response = Answer.clientFailure(response, to: request, isOverloadUnavailable: isOverloadUnavailable)
         }
         response.headers.append(contentsOf: CORS(request).headers)
-        guard response.contentType == Answer.json, OwnPaths.contains(Self.normalized(request.path)) else {
-            return response
-        }
-        return response.endingItsLine()
+        return Self.isOurs(response, to: request) ? response.endingItsLine() : response
     }
 
     private func reply(_ request: WireRequest, _ path: String) async -> Reply {

@@ -60,7 +60,7 @@ package struct HTTPAdapter: HTTPResponder {
     private func answer(_ request: Request, _ origin: RequestOrigin) async throws -> Response {
         var wire = Self.wireRequest(request.head)
         if let fault = address.fault(in: request.head, isStream: origin.isStream) {
-            return response(to: wire, Answer.failure(fault.status, fault.message))
+            return response(to: wire, Answer.failure(fault.status, fault.message).endingItsLine())
         }
         wire.baseURL = address.base(of: request.head, from: origin.peer)
         var share = budget.share()

@@ -34,6 +34,7 @@ def refused(server, request, *statuses):
         assert headers["connection"] == "close" and headers["content-type"] == "application/json"
         answer = strict_json(body)
         assert answer["status"] == "error" and answer["error"]
+        assert body.endswith(b"}\n"), "a prompt stands behind it"
         assert wire.rest() == b"", "something was answered after the last answer"
     return answer["error"]
 
@@ -47,6 +48,13 @@ HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
 ], ids=["none", "two", "two that differ", "empty", "blank"])
 def test_a_request_has_one_host(running, head):
     refused(running, HEALTH + head + b"\r\n", 400)
+
+
+def test_a_path_that_nothing_answers_is_told_on_a_line(running):
+    for method, path in (("GET", "/nothing"), ("POST", "/nothing/here")):
+        answer = running.request(method, path)
+        assert answer.status == 404 and strict_json(answer.text)["error"], answer
+        assert answer.text.endswith("}\n") and answer.text.count("\n") == 1, answer
 
 
 def test_http_1_0_needs_no_host(running):

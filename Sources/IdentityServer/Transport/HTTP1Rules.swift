@@ -287,7 +287,8 @@ final class HTTP1Rules: ChannelDuplexHandler {
         if let error { context.fireErrorCaught(error) }
     }
 
-    private func write(_ answer: WireResponse, _ context: ChannelHandlerContext) {
+    private func write(_ refusal: WireResponse, _ context: ChannelHandlerContext) {
+        let answer = refusal.endingItsLine()
         var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status))
         head.headers.add(name: "content-type", value: answer.contentType ?? "text/plain")
         head.headers.add(name: "content-length", value: String(answer.body.count))
