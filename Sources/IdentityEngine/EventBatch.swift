@@ -76,6 +76,8 @@ package struct EventBatch: Sendable {
         package var primaryID: Slice = .empty
         /// The statement's secondary id.
         package var secondaryID: Slice = .empty
+        /// Whether it is stored already, so that only what it states is decided, again.
+        package var isStoredAlready = false
         /// Where the export that the record comes from had it; nil elsewhere.
         package var exportOrder: ExportOrder?
 

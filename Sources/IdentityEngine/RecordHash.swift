@@ -74,7 +74,8 @@ extension EventBatch {
         return counts
     }
 
-    /// Leaves records out.
+    /// Leaves records out, of those with a verb only the event: what they state is decided again, as it would be of a
+    /// request that has no invalid record, for an unmerge may have taken it back.
     ///
     /// - Parameter excess: how many to leave out of those with a hash, by project.
     /// - Returns: how many were left out of each project.
@@ -88,7 +89,13 @@ extension EventBatch {
             leftOut[project, default: 0] += 1
             return false
         }
-        let keptEvents = zip(events, marks.events).filter { stays($0.project, $1) }
+        let keptEvents = zip(events, marks.events).compactMap { event, hash in
+            if stays(event.project, hash) { return (event, hash) }
+            guard event.verb != nil else { return nil }
+            var stated = event
+            stated.isStoredAlready = true
+            return (stated, hash)
+        }
         let keptUpdates = zip(profileUpdates, marks.updates).filter { stays($0.project, $1) }
         events = keptEvents.map(\.0)
         profileUpdates = keptUpdates.map(\.0)

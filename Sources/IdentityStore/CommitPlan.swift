@@ -176,7 +176,8 @@ extension CommitPlan {
             }
             let sharedKey = event.sharedKey(arena)
             if event.verb != nil, let identity = batch.identityEvent(of: event) {
-                let verdict = decide(identity, slot: slot, origin: batch.origin, key: sharedKey)
+                let verdict = decide(
+                    identity, slot: slot, origin: batch.origin, key: sharedKey, isStoredAlready: event.isStoredAlready)
                 results[submission].count(verdict.decision)
                 conflict = verdict.decision.conflict
                 sequence = verdict.sequence
@@ -185,7 +186,8 @@ extension CommitPlan {
                     results[submission].entries += 1
                 }
             }
-            guard batch.storesEvents else { continue }
+            // An event that has a key takes its own place again, and shows the entry that it made now.
+            guard batch.storesEvents, !event.isStoredAlready || (sharedKey != nil && sequence > 0) else { continue }
             eventCounts[slot] += 1
             rows.append(
                 EventRow(
@@ -231,18 +233,25 @@ extension CommitPlan {
     ///   - slot: the place of its project in `projects`.
     ///   - origin: who sent it.
     ///   - key: the key of the event that makes it; nil where that never deduplicates, or is not to be stored.
+    ///   - isStoredAlready: whether the event is stored: it makes an entry of the log only where it changes something.
     /// - Returns: the decision; the log entry that it makes, nil where it makes none; and the sequence of the entry
     ///   that its event shows, 0 where there is none.
     package mutating func decide(
-        _ event: IdentityEvent, slot: Int, origin: EventBatch.Origin, key: EventKey? = nil
+        _ event: IdentityEvent, slot: Int, origin: EventBatch.Origin, key: EventKey? = nil,
+        isStoredAlready: Bool = false
     ) -> (decision: Decision, entry: Entry?, sequence: Int64) {
         let rules = projects[slot].rules
         let sequence = projects[slot].lastSequence + 1
         let time = max(nowMilliseconds, projects[slot].leastEntryMilliseconds)
         projects[slot].index.nextKey = nextKey
+        // A node must not be made without an entry that names it: a deletion may have taken those that were there.
+        let makesNoNode =
+            isStoredAlready && projects[slot].index.node(for: event.primary) != nil
+            && projects[slot].index.node(for: event.secondary) != nil
         let decision = projects[slot].index.decide(event, by: rules, sequence: sequence, timeMilliseconds: time)
         nextKey = projects[slot].index.nextKey
         guard decision.isLogged else { return (decision, nil, 0) }
+        if makesNoNode, decision.link == nil { return (decision, nil, 0) }
         if let entry = projects[slot].repeated(event, decision, key: key) { return (decision, nil, entry.sequence) }
         projects[slot].lastSequence = sequence
         projects[slot].leastEntryMilliseconds = time

@@ -222,6 +222,68 @@ def test_verbs(running):
     assert names(running) == ["$identify"]
 
 
+@pytest.mark.parametrize("path", ["/track", "/import"])
+@pytest.mark.parametrize("stamp", [{}, {"time": 1_600_000_000, "$insert_id": "a"}], ids=["plain", "insert_id"])
+def test_a_verb_is_decided_again_after_an_unmerge(running, path, stamp):
+    anonymous = new_anonymous_id()
+    verb = ORIGINAL.identify("U", anonymous, **stamp) if path == "/track" else ORIGINAL.merge("U", anonymous, **stamp)
+    records = [verb, event("beside"), update("$set", {"a": 1}) | {"event": ""}]
+    headers = {"Content-Type": "application/json"} | (basic(ORIGINAL.secret) if path == "/import" else {})
+
+    def send():
+        answer = running.request("POST", path, json.dumps(records), headers)
+        assert answer.text.strip() == "0", answer
+        return answer.headers["x-selfsame-outcome"]
+
+    def amend(path, body, method="POST"):
+        answer = running.request(method, path, json.dumps(body), basic(ORIGINAL.secret))
+        assert answer.status == 200, answer
+
+    assert send() == "merged=1, unchanged=0, refused=0"
+    assert send() == "merged=0, unchanged=1, refused=0"
+    amend("/identity/unmerge", {"link": 1})
+    if path == "/track":
+        for _ in range(3):
+            assert send() == "merged=0, unchanged=0, refused=1"
+        amend("/identity/blocks", {"distinct_ids": ["U", anonymous]}, "DELETE")
+    for expected in ("merged=1, unchanged=0, refused=0", "merged=0, unchanged=1, refused=0"):
+        assert send() == expected
+    assert running.cluster("U") == {"U", anonymous}
+    lifted = ["applied"] if path == "/track" else []
+    assert [entry["outcome"] for entry in running.log()] == ["merged", "applied", *lifted, "merged"]
+    assert names(running) == sorted([verb["event"], "beside"])
+    assert running.log()[-1]["source"]["endpoint"] == path
+    [shown] = [row["properties"] for row in running.export() if row["event"] == verb["event"]]
+    assert ("$selfsame_revoked" in shown) == (not stamp), "one event of which no copy is another shows the latest entry"
+
+
+def test_a_refused_verb_that_comes_again_makes_one_entry(running):
+    verb = ORIGINAL.identify("U", "no guid")
+    for _ in range(5):
+        assert_zero(running.track([verb, BAD, verb]))
+    assert [entry["outcome"] for entry in running.log()] == ["refused", "refused"]
+    assert names(running) == ["$identify", "$identify"]
+
+
+def test_devices_of_a_simplified_project_are_decided_again(running):
+    running.project = SIMPLIFIED
+    both = event("both", project=SIMPLIFIED, **{"$device_id": "d", "$user_id": "u"})
+    for _ in range(3):
+        assert_zero(running.track([both, BAD]))
+    assert (len(running.log()), names(running)) == (1, ["both"])
+    unmerge = running.request("POST", "/identity/unmerge", json.dumps({"link": 1}), basic(SIMPLIFIED.secret))
+    assert unmerge.status == 200, unmerge
+    assert_zero(running.track([both, BAD]))
+    assert (len(running.log()), names(running)) == (2, ["both"])
+    lifted = running.request(
+        "DELETE", "/identity/blocks", json.dumps({"distinct_ids": ["u", "$device:d"]}), basic(SIMPLIFIED.secret))
+    assert lifted.status == 200, lifted
+    for _ in range(2):
+        assert_zero(running.track([both, BAD]))
+    assert (len(running.log()), names(running)) == (4, ["both"])
+    assert running.cluster("u") == {"u", "$device:d"}
+
+
 def test_projects_are_kept_apart(running):
     records = [event("one"), event("one", project=SIMPLIFIED), BAD]
     for _ in range(3):
