@@ -36,6 +36,11 @@ class Recorder(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self):
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append((self.path, dict(self.headers), body))
@@ -66,6 +71,7 @@ def recorder():
 
 
 SECRET = {"SELFSAME_SECRET": "5ec0"}
+ONE = Project(1, "0000000000000000000000000000eeee", "5ec0000000000000000000000000eeee")
 
 
 def test_requests_are_split_by_records_and_by_bytes(recorder, tmp_path):
@@ -238,6 +244,31 @@ def test_profiles_move(server, tmp_path):
     for id, properties in profiles.items():
         assert {k: v for k, v in again[id].items() if k != "$last_seen"} == {
             k: v for k, v in properties.items() if k != "$last_seen"}
+
+
+def test_profiles_with_an_unknown_token_end_with_an_error(server, tmp_path):
+    running = server(data=tmp_path / "target")
+    path = write(tmp_path / "profiles", [{"$distinct_id": "U1", "$properties": {"plan": "free"}}])
+    done = run_command(
+        "import", "--profiles", path, "--url", running.url, "--token", "f" * 32,
+        env={"SELFSAME_SECRET": running.project.secret})
+    assert done.returncode != 0 and "knows no project with the token" in done.stderr, done
+
+
+def test_what_is_stored_beside_rejected_records_is_counted(server, tmp_path):
+    """An id that only the server reserves is found by it alone, after it has stored the others."""
+    configuration = tmp_path / "reserved.yaml"
+    configuration.write_text(
+        f"projects:\n  - {{id: 1, name: one, token: {ONE.token}, secret: {ONE.secret}}}\n"
+        "identity:\n  reservedIDs: guest\n")
+    running = server("--config", configuration, data=tmp_path / "target", project=ONE)
+    bad = ONE.identify("guest", "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2e", time=LONG_AGO, **{"$insert_id": "bad"})
+    good = ONE.identify("U1", "4f9f3c1e-3f3f-4a6b-8f3b-2f6b3a1c9d2f", time=LONG_AGO, **{"$insert_id": "good"})
+    path = write(tmp_path / "f", [good, bad, *events(9)])
+    done = run_command("import", path, "--url", running.url, env={"SELFSAME_SECRET": ONE.secret})
+    assert done.returncode == 1 and f"{path}, record 2: " in done.stderr, done
+    assert done.stdout.startswith("11 records read, 10 stored, "), done
+    assert "1 rejected; merged=1, " in done.stdout, done
 
 
 def test_profiles_of_every_form(server, tmp_path):

@@ -213,6 +213,74 @@ def test_a_parted_device_of_a_simplified_project_stays_parted(server, tmp_path):
         assert running.cluster("U") == {"U", "$device:D"}
 
 
+def raw_row(name, distinct_id, insert_id, **properties):
+    return {"event": name, "properties": {
+        "time": LONG_AGO, "distinct_id": distinct_id, **({"$insert_id": insert_id} if insert_id else {}), **properties}}
+
+
+D1, D2, D3 = (f"{n:08x}-0000-4000-8000-000000000000" for n in range(3))
+
+# Rows of a raw export, and the clusters that they come to.
+RAW_ROWS = {
+    "original": ([
+        raw_row("$identify", "U2", "c", **{"$identified_id": "U2", "$anon_id": D1, "$selfsame_sequence": 3}),
+        raw_row("$identify", "U1", "a", **{"$identified_id": "U1", "$anon_id": D1, "$selfsame_sequence": 1}),
+        raw_row("$identify", "U1", "b", **{
+            "$identified_id": "U1", "$anon_id": D2, "$selfsame_sequence": 2, "$selfsame_revoked": 4}),
+        raw_row("$identify", "U3", None, **{
+            "$identified_id": "U3", "$anon_id": D3, "$failure_reason": "errSameIDs"}),
+        raw_row("Read", "U1", "d", **{"$distinct_id_before_identity": D1, "properties": {"a": "}"}}),
+        raw_row("Read", "U1", None, **{"$distinct_id_before_identity": D1}),
+    ], {frozenset({"U1", D1})}),
+    "simplified": ([
+        raw_row("Read", "U2", "c", **{"$device_id": "A", "$user_id": "U2", "$selfsame_sequence": 2}),
+        raw_row("Read", "U1", "a", **{"$device_id": "A", "$user_id": "U1", "$selfsame_sequence": 1}),
+        raw_row("Read", "U3", None, **{
+            "$device_id": "B", "$user_id": "U3", "$identity_failure_reason": "errDeviceInUse"}),
+        raw_row("Read", "U4", "d", **{
+            "$device_id": "C", "$user_id": "U4", "$selfsame_sequence": 5, "$selfsame_revoked": 6}),
+        raw_row("Read", "U5", "e", **{"$device_id": "E", "$user_id": "U5"}),
+    ], {frozenset({"U1", "$device:A"})}),
+    "legacy": ([
+        raw_row("Read", "person", "a", **{"$distinct_id_before_identity": "dev"}),
+        raw_row("Read", "person", None, **{"$distinct_id_before_identity": "dev"}),
+        raw_row("Read", "dev", "b"),
+    ], set()),
+}
+
+
+@pytest.mark.parametrize("system", RAW_ROWS)
+def test_a_raw_export_into_a_directory_and_into_a_server_gives_the_same(server, tmp_path, system):
+    rows, wanted = RAW_ROWS[system]
+    path = tmp_path / "raw.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    configuration = config(tmp_path, system=system)
+    found = []
+    for kind in ("directory", "server"):
+        data = tmp_path / kind
+        running = server("--config", configuration, data=data, project=PROJECT)
+        where = ["--url", running.url]
+        if kind == "directory":
+            running.stop()
+            where = ["--data", data]
+        done = run_command("import", path, *where, env={"SELFSAME_SECRET": PROJECT.secret})
+        assert done.returncode == 0 and done.stdout.startswith(f"{len(rows)} records read, {len(rows)} stored"), done
+        again = run_command("import", path, *where, env={"SELFSAME_SECRET": PROJECT.secret})
+        assert again.returncode == 0 and " 0 stored, " in again.stdout, again
+        if kind == "directory":
+            running = server("--config", configuration, data=data, project=PROJECT)
+        moved = running.export()
+        for row in moved:
+            if len(row["properties"]["$insert_id"]) > 1:
+                row["properties"]["$insert_id"] = "generated"
+        found.append((done.stdout, running.clusters(), moved_events(moved)))
+        assert running.clusters() == wanted, kind
+        running.stop()
+    assert found[0] == found[1]
+    if system == "legacy":
+        assert sum('"distinct_id": "person"' in row for row in found[1][2]) == 2, found[1][2]
+
+
 def test_what_a_deletion_took_is_counted(server, data, tmp_path):
     running = server(data=data)
     gone = new_anonymous_id()

@@ -34,6 +34,8 @@ struct OrderedRecords {
 
     private struct Statement {
         let order: Order
+        /// Whether it says itself which entry of our log it made.
+        let isEntry: Bool
         let record: RecordStream.Record
         let file: Int
         let isLines: Bool
@@ -165,8 +167,9 @@ struct OrderedRecords {
                     if let last, place <= last { continue }
                     held.append(
                         Statement(
-                            order: place, record: .init(text: records.texts[index], place: batch.places[index]),
-                            file: file, isLines: records.isLines, missingTime: records.missingTime))
+                            order: place, isEntry: event.exportOrder?.isSequence == true,
+                            record: .init(text: records.texts[index], place: batch.places[index]), file: file,
+                            isLines: records.isLines, missingTime: records.missingTime))
                     sizeBytes += records.texts[index].count + MemoryLayout<Statement>.stride
                 }
                 if sizeBytes > heldLimitBytes {
@@ -183,7 +186,7 @@ struct OrderedRecords {
         held.sort { $0.order < $1.order }
         last = held.last?.order
         areStatementsDone = !isCut
-        statements = held.filter { !ownExports.contains($0.file) || $0.order.isSequence }
+        statements = held.filter { !ownExports.contains($0.file) || $0.isEntry }
     }
 
     /// Records that may state something: decoding all would take as long as the import.

@@ -64,8 +64,9 @@ struct FileDecoder: Sendable {
             rejections.append(Importer.Rejection(path: records.path, place: place, message: message))
         }
         return DecodedBatch(
-            events: batch, path: records.path, places: records.places, rejections: rejections,
-            recordCount: records.count, ownLineCount: records.ownLineCount, offsetBytes: records.offsetBytes)
+            events: batch, path: records.path, texts: records.texts, statements: statements, places: records.places,
+            rejections: rejections, recordCount: records.count, ownLineCount: records.ownLineCount,
+            offsetBytes: records.offsetBytes)
     }
 
     private func decode(
@@ -161,6 +162,10 @@ struct RecordBatch: Sendable {
 struct DecodedBatch: Sendable {
     var events: EventBatch
     let path: String
+    /// The records that `recordIndex` counts, as they stand in their file.
+    let texts: [[UInt8]]
+    /// Which of them were let state something.
+    let statements: StatementReading
     /// Where the records that `recordIndex` counts stand in their file.
     let places: [RecordPlace]
     var rejections: [Importer.Rejection]

@@ -49,6 +49,7 @@ struct AccountQuery: Sendable {
             json.field("organization_id", 1)
             json.field("timezone", "UTC")
             json.field("has_workspaces", false)
+            json.field("identity_system", membership.project.rules.system.rawValue)
             json.object("role") { json in json.field("name", membership.role.rawValue) }
             json.array("permissions") { json in
                 // What clients look for before they read; any role may.

@@ -72,6 +72,11 @@ struct ProfileUpload {
         case .taken(let reply):
             if let fault = Uploader.fault(in: reply) {
                 reject(indices, of: records, fault, &tally)
+            } else if reply.header("x-selfsame-sequence") == nil {
+                // It takes what bears an unknown token, and drops it.
+                throw ConfigurationError(
+                    "\(uploader.target.hostField) stored nothing: it knows no project with the token that --token "
+                        + "gives; `selfsame project list` shows it")
             } else {
                 tally.stored += indices.count
             }

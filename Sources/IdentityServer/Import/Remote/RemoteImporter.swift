@@ -48,11 +48,7 @@ package struct RemoteImporter {
     package func run(
         _ paths: [String], areProfiles: Bool, tally: inout Importer.Tally, listener: Importer.Listener
     ) async throws {
-        let project = ProjectRecord(
-            id: ProjectID(1), name: "", token: "", secretDigest: [], rules: MergeRules(), createdMilliseconds: 0)
-        // Which ids are reserved beside those that always are is for the server to say.
-        let decoder = FileDecoder(
-            project: project, clock: clock, acceptsMissingTime: acceptsMissingTime, reservedIDs: ReservedIDs(text: ""))
+        var decoder = decoder(of: .original)
         let uploader = uploader(listener)
         if areProfiles {
             var upload = ProfileUpload(uploader, decoder: decoder)
@@ -69,6 +65,8 @@ package struct RemoteImporter {
             try await upload.run(stream, tally: &tally)
             if listener.isStopped() { return }
         }
+        if others.isEmpty { return }
+        decoder = self.decoder(of: try await uploader.identitySystem())
         var records = OrderedRecords(others, decoder: decoder, warn: listener.warned)
         var ordinals: [String: ContentOrdinals] = [:]
         var sender = RecordSender(uploader: uploader, searchesLeft: Self.searchLimit)
@@ -84,7 +82,16 @@ package struct RemoteImporter {
         }
     }
 
-    /// The records of a batch as they are sent: what the decoder made of them, as a record again.
+    private func decoder(of system: IdentitySystem) -> FileDecoder {
+        let project = ProjectRecord(
+            id: ProjectID(1), name: "", token: "", secretDigest: [], rules: MergeRules(system: system),
+            createdMilliseconds: 0)
+        // Which ids are reserved beside those that always are is for the server to say.
+        return FileDecoder(
+            project: project, clock: clock, acceptsMissingTime: acceptsMissingTime, reservedIDs: ReservedIDs(text: ""))
+    }
+
+    /// The records of a batch as they are sent: as they stand, with the time and the insert id that they get here.
     private static func prepared(
         _ batch: DecodedBatch, _ ordinals: inout [String: ContentOrdinals]
     ) throws -> [Prepared] {
@@ -94,6 +101,25 @@ package struct RemoteImporter {
         var prepared: [Prepared] = []
         for (index, event) in events.events.enumerated() {
             let insertID = areDeduplicated[index] ? event.insertID : event.dedupKey
+            var added = JSONBuilder()
+            added.object { json in
+                json.field("time", json: timeText(event.timeMilliseconds).utf8)
+                if !areDeduplicated[index] {
+                    json.field("$insert_id", utf8: Array(events.bytes[insertID.range]))
+                }
+                // What stated nothing here must state nothing there.
+                if case .none = batch.statements { json.field("$selfsame_revoked", 0) }
+            }
+            if let text = SentRecord.text(
+                batch.texts[Int(event.recordIndex)], with: Array(added.bytes.dropFirst().dropLast()))
+            {
+                prepared.append(
+                    Prepared(
+                        text: text, path: batch.path, place: batch.places[Int(event.recordIndex)],
+                        isStatement: event.verb != nil))
+                continue
+            }
+            // A text that is more than a record is written anew.
             var json = JSONBuilder()
             json.object { json in
                 json.field("event", utf8: Array(events.bytes[event.name.range]))
@@ -162,10 +188,7 @@ struct RecordSender {
             body += record.text
         }
         body.append(UInt8(ascii: "]"))
-        let options = [("strict", "0"), ("verbose", "1"), ("count_repeats", "1")]
-        switch try await uploader.send(
-            body, to: "/import", options.map { (name: $0.0, value: $0.1) }, contentType: "application/json")
-        {
+        switch try await send(body) {
         case .tooLarge(let message):
             guard let only = records.first, records.count > 1 else {
                 return reject(records, message, tally: &tally)
@@ -179,12 +202,38 @@ struct RecordSender {
             if records.count == 1 { return reject(records, fault, tally: &tally) }
             guard searchesLeft > 0 else {
                 uploader.listener.warned("the server rejects some of \(records.count) records: \(fault)")
-                return count(reply, records.count, tally: &tally)
+                // Sent again, what is in order comes as a repeat.
+                guard let repeated = Self.repeated(reply), case .taken(let again) = try await send(body),
+                    let taken = Self.repeated(again)
+                else { return count(reply, records.count, tally: &tally) }
+                tally.repeated += min(repeated, taken)
+                tally.stored += taken - min(repeated, taken)
+                tally.rejected += records.count - taken
+                return countOutcome(reply, tally: &tally)
             }
-            // What is stored already is not stored again.
             searchesLeft -= 2
+            guard let repeated = Self.repeated(reply) else {
+                return try await halves(of: records, tally: &tally)
+            }
+            // What is in order is stored by now, and comes as a repeat from here on.
+            countOutcome(reply, tally: &tally)
+            let before = (stored: tally.stored, repeated: tally.repeated)
             try await halves(of: records, tally: &tally)
+            let taken = tally.stored - before.stored + tally.repeated - before.repeated
+            tally.repeated = before.repeated + min(repeated, taken)
+            tally.stored = before.stored + taken - min(repeated, taken)
         }
+    }
+
+    private func send(_ body: [UInt8]) async throws -> Uploader.Result {
+        let options = [("strict", "0"), ("verbose", "1"), ("count_repeats", "1")]
+        return try await uploader.send(
+            body, to: "/import", options.map { (name: $0.0, value: $0.1) }, contentType: "application/json")
+    }
+
+    /// How many records the server had already; nil where it does not say.
+    private static func repeated(_ reply: UploadRequest.Reply) -> Int? {
+        reply.header("x-selfsame-repeated").flatMap { Int($0) }
     }
 
     private mutating func halves(
@@ -207,9 +256,13 @@ struct RecordSender {
     }
 
     private func count(_ reply: UploadRequest.Reply, _ records: Int, tally: inout Importer.Tally) {
-        let repeated = reply.header("x-selfsame-repeated").flatMap { Int($0) } ?? 0
+        let repeated = Self.repeated(reply) ?? 0
         tally.repeated += repeated
         tally.stored += records - repeated
+        countOutcome(reply, tally: &tally)
+    }
+
+    private func countOutcome(_ reply: UploadRequest.Reply, tally: inout Importer.Tally) {
         for part in (reply.header("x-selfsame-outcome") ?? "").split(separator: ",") {
             let words = part.split(separator: "=").map { $0.trimmingPrefix { $0 == " " } }
             guard words.count == 2, let number = Int(words[1]) else { continue }

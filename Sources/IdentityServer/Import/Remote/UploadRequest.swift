@@ -4,7 +4,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// One POST on a connection of its own: an import sends few and large ones.
+/// One request on a connection of its own: an import sends few and large ones.
 ///
 /// Through SwiftNIO, which the server links anyway: a client library would add a second TLS or a longer build.
 struct UploadRequest: Sendable {
@@ -15,7 +15,8 @@ struct UploadRequest: Sendable {
     let to: ImportTarget
     let target: String
     let contentType: String
-    let body: [UInt8]
+    /// What is posted; nil for a GET.
+    let body: [UInt8]?
 
     /// What the server answered.
     struct Reply: Sendable {
@@ -91,15 +92,19 @@ private final class UploadExchange: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        var head = HTTPRequestHead(version: .http1_1, method: .POST, uri: request.target)
+        var head = HTTPRequestHead(version: .http1_1, method: request.body == nil ? .GET : .POST, uri: request.target)
         head.headers.add(name: "Host", value: request.to.hostField)
         head.headers.add(name: "Authorization", value: request.to.authorization)
-        head.headers.add(name: "Content-Type", value: request.contentType)
-        head.headers.add(name: "Content-Length", value: String(request.body.count))
+        if let body = request.body {
+            head.headers.add(name: "Content-Type", value: request.contentType)
+            head.headers.add(name: "Content-Length", value: String(body.count))
+        }
         head.headers.add(name: "User-Agent", value: "selfsame")
         head.headers.add(name: "Connection", value: "close")
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: request.body)))), promise: nil)
+        if let body = request.body {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
+        }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         context.fireChannelActive()
     }

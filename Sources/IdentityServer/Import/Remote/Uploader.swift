@@ -1,4 +1,5 @@
 import Foundation
+import IdentityEngine
 
 /// Sends batches to a server until each is taken: waits where it asks to (429, 503), and tries again what failed on the
 /// way.
@@ -17,11 +18,11 @@ struct Uploader {
         case tooLarge(String)
     }
 
-    /// Sends a batch.
+    /// Sends a batch, or asks for what a path has where there is no body.
     ///
     /// - Throws: `ConfigurationError` where the server refuses it, or cannot be reached for long.
     func send(
-        _ body: [UInt8], to path: String, _ options: [(name: String, value: String)], contentType: String
+        _ body: [UInt8]?, to path: String, _ options: [(name: String, value: String)], contentType: String
     ) async throws -> Result {
         let request = UploadRequest(
             to: target, target: target.target(path, options), contentType: contentType, body: body)
@@ -34,6 +35,11 @@ struct Uploader {
                 let reply = try await request.send()
                 switch reply.status {
                 case 200: return .taken(reply)
+                case 404, 405, 501:
+                    // A server that knows no such question; no batch is refused so for a while only.
+                    if body == nil { return .taken(reply) }
+                    throw ConfigurationError(
+                        "\(target.hostField) refuses the import: \(reply.status) \(Self.message(of: reply))")
                 case 413: return .tooLarge(Self.message(of: reply))
                 case 408, 425, 429, 500...599:
                     fault = "\(reply.status) \(Self.message(of: reply))"
@@ -57,6 +63,29 @@ struct Uploader {
             listener.warned("waiting \(seconds) s: \(fault)")
             try await Task.sleep(for: .seconds(seconds))
         }
+    }
+
+    /// How the project joins ids, as its server says; that of Original ID Merge where it does not say.
+    ///
+    /// - Throws: `ConfigurationError` where the server refuses to answer, or cannot be reached for long.
+    func identitySystem() async throws -> IdentitySystem {
+        if case .taken(let reply) = try await send(nil, to: "/api/app/me", [], contentType: ""), reply.status == 200,
+            let account = try? JSONDecoder().decode(Account.self, from: Data(reply.body))
+        {
+            let projects = account.results.projects
+            let project = target.project.map { projects[String($0)] } ?? projects.values.first
+            if let system = project?.identity_system.flatMap({ IdentitySystem(rawValue: $0) }) { return system }
+        }
+        listener.warned(
+            "\(target.hostField) does not say how its project joins ids: records are ordered and checked as for "
+                + "Original ID Merge")
+        return .original
+    }
+
+    private struct Account: Decodable {
+        struct Results: Decodable { let projects: [String: Project] }
+        struct Project: Decodable { let identity_system: String? }
+        let results: Results
     }
 
     /// What an answer says, as text.
