@@ -44,9 +44,9 @@ package struct Dispatcher: Sendable {
         self.clock = clock
         self.identityQueries = IdentityQueries(store: store, clock: clock, reservedIDs: limits.reservedIDs)
         self.mappingQuery = MappingQuery(store: store, clock: clock)
-        self.amendments = AmendmentRoutes(
-            store: store, clock: clock, signal: changeFeed.signal, logger: logger)
-        self.replay = ReplayRoute(store: store, directory: directory, clock: clock, signal: changeFeed.signal)
+        self.amendments = AmendmentRoutes(store: store, clock: clock, signal: changeFeed.signal, logger: logger)
+        self.replay = ReplayRoute(
+            store: store, directory: directory, clock: clock, signal: changeFeed.signal, limits: limits)
         self.previewQuery = PreviewQuery(store: store, clock: clock, limits: limits)
         self.activityQuery = ActivityQuery(store: store)
         self.changeFeed = changeFeed

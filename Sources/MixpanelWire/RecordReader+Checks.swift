@@ -109,7 +109,7 @@ extension RecordReader {
         guard badByteOffset < 0 else { throw badByteRejection(quotesPath: false) }
         guard let name, name.count <= limits.eventNameBytes else { throw .eventNameTooLong(limits.eventNameBytes) }
         if let limitRejection { throw limitRejection }
-        if isTrusted, isVoid { keepFailure() }
+        if isTrusted, isVoid { keepFailure(isStatement: verb != nil && (!selected.system.isLegacy || verb == .alias)) }
         events.append(event(selected.project, name, ids, insert, milliseconds, index: index))
         if isTrusted, !joinedNothing(selected.system) || checks.statements.takesAll {
             events[events.count - 1].exportOrder = exportOrder()

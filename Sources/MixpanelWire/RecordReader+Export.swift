@@ -37,7 +37,17 @@ extension RecordReader {
     }
 
     /// Keeps what the record says of why it joined nothing among the properties of the open copy.
-    mutating func keepFailure() {
+    ///
+    /// - Parameter isStatement: whether the record would state something if it said nothing of that. Then the copy says
+    ///   it in any case, so that an export of the event joins nothing either.
+    mutating func keepFailure(isStatement: Bool) {
+        var isMarked = isGiven(.failureReason) && isScalar(.failureReason)
+        if isGiven(.revoked) && isScalar(.revoked) {
+            keep(.revoked)
+            isMarked = true
+        } else if isStatement, !isMarked {
+            keepMark()
+        }
         keep(.failureReason)
         keep(.failureDescription)
         keep(.identityFailureReason)
@@ -65,20 +75,39 @@ extension RecordReader {
         return number
     }
 
-    private mutating func keep(_ field: KnownField) {
+    private func isScalar(_ field: KnownField) -> Bool {
         let value = value(field)
-        guard value.isString || value.kind == .number || value.kind == .boolean else { return }
+        return value.isString || value.kind == .number || value.kind == .boolean
+    }
+
+    /// Says that a link was taken back, of no unmerge that is known.
+    private mutating func keepMark() {
+        putName(.revoked, valueSize: 4)
+        for byte in ("true," as StaticString).bytes { put(byte) }
+    }
+
+    private mutating func putName(_ field: KnownField, valueSize: Int) {
         if frames[0].hasRepeats {
             dropPairs(firstKey: 0)
             frames[0].hasRepeats = false
         }
         let name = field.name
-        reserve(name.utf8CodeUnitCount + (value.end - value.start) + 8)
-        let mark = used
+        reserve(name.utf8CodeUnitCount + valueSize + 8)
         put(UInt8(ascii: "\""))
         for byte in name.bytes { put(byte) }
         put(UInt8(ascii: "\""))
         put(UInt8(ascii: ":"))
+    }
+
+    private mutating func keep(_ field: KnownField) {
+        let value = value(field)
+        guard isScalar(field) else { return }
+        if frames[0].hasRepeats {
+            dropPairs(firstKey: 0)
+            frames[0].hasRepeats = false
+        }
+        let mark = used
+        putName(field, valueSize: value.end - value.start)
         let cursorAfter = cursor
         cursor = value.cursor
         // It was copied once, when the record was read.

@@ -295,6 +295,126 @@ def test_what_a_deletion_took_is_counted(server, data, tmp_path):
     assert "merged=1" in said and gone not in done.stdout
 
 
+def own_line(sequence, one="U1", other=None, **more):
+    """A line of our own for a statement, as `selfsame export` writes it."""
+    line = {"type": "log_entry", "sequence": sequence, "verb": "$identify",
+            "ids": {"$identified_id": one, "$anon_id": new_anonymous_id() if other is None else other}, **more}
+    return json.dumps(line, separators=(",", ":"))
+
+
+def own_header(log="0123456789abcdef", sequence=9):
+    rules = {"identity_system": "original", "max_cluster_size": 499, "anon_form": "mixpanel"}
+    return json.dumps({"type": "log", "log": log, "sequence": sequence, "rules": rules}, separators=(",", ":"))
+
+
+def post_log(running, *lines):
+    return running.request(
+        "POST", "/identity/log", "\n".join(lines).encode(), basic(running.project.secret))
+
+
+@pytest.mark.parametrize("sequence", [2**63 - 1, 10**17 + 1, 0, -5])
+def test_a_number_that_no_log_has_is_refused_and_stored_nowhere(server, data, tmp_path, sequence):
+    running = server(data=data)
+    assert post_log(running, own_header(), own_line(3)).json["merged"] == 1
+    for lines in (
+            [own_header(), own_line(sequence)], [own_header(sequence=sequence), own_line(4)],
+            [own_header(), own_line(4, verb="unmerge", ids={"link": sequence}, links=[3])],
+            [own_header(), own_line(4, verb="unmerge", ids={"link": 3}, links=[3, sequence])],
+            [own_header(), own_line(4, verb="restore", ids={"unmerge": sequence})]):
+        answer = post_log(running, *lines)
+        assert answer.status == 400 and "sequence must be 1 to 100000000000000000" in answer.text, answer
+    assert len(running.log()) == 1
+    running.stop()
+    path = tmp_path / "crafted"
+    path.write_text(own_header() + "\n" + own_line(sequence) + "\n")
+    done = run_command("import", path, "--data", data)
+    assert done.returncode > 0 and "line 2" in done.stderr, done
+    # The greatest number that a log may have is followed by others.
+    running = server(data=data)
+    for line in (own_line(10**17), own_line(4)):
+        assert post_log(running, own_header(), line).status == 200
+    assert [entry["source"]["principal"] for entry in running.log()] == [
+        f"command, entry {n} of 0123456789abcdef" for n in (3, 10**17)]
+
+
+def test_lines_of_a_log_name_no_id_that_records_may_not_name(server, data):
+    running = server(data=data)
+    bad = ["u" * 1025, "undefined", "Null", " ", "", "00000000-0000-0000-0000-000000000000"]
+    lines = [own_line(2 * n + 1, one=one) for n, one in enumerate(bad)]
+    lines += [own_line(2 * n + 2, other=one) for n, one in enumerate(bad)]
+    lines.append(own_line(90, verb="unmerge", ids={"distinct_id": "u" * 5000}, links=[1]))
+    answer = post_log(running, own_header(), *lines, own_line(99, one="u" * 1024))
+    assert answer.status == 200 and answer.json["merged"] == 1 and answer.json["lost"] == len(lines), answer
+    assert len(answer.json["warnings"]) == len(lines) and len(running.log()) == 1
+
+
+@pytest.mark.parametrize("log", ["", "a" * 65, "a" * 400_000, "A1", "a b", "../x"])
+def test_a_log_has_a_short_name(server, data, log):
+    running = server(data=data)
+    answer = post_log(running, own_header(log=log), own_line(1))
+    assert answer.status == 400 and len(answer.text) < 1000, answer
+    assert running.log() == []
+
+
+def test_an_event_of_a_type_that_begins_like_ours_is_an_event(server, data, tmp_path):
+    path = tmp_path / "events"
+    rows = [{"type": kind, "event": "Login", "properties": {"distinct_id": "U", "time": LONG_AGO, "$insert_id": kind}}
+            for kind in ("login", "log", "log_entry", "logs")]
+    path.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
+    said = command("import", path, "--data", data)
+    assert "4 records read, 4 stored, 0 rejected" in said, said
+    running = server(data=data)
+    assert len(running.export()) == 4
+    assert post_log(running, own_header(), *path.read_text().splitlines()).json["already_there"] == 4
+
+
+@pytest.mark.parametrize("mark", [17, "17", True, [17], {"n": 17}])
+def test_a_verb_that_joined_nothing_joins_nothing_wherever_it_moves(server, tmp_path, mark):
+    path = tmp_path / "rows"
+    row = PROJECT.identify("U1", new_anonymous_id(), time=LONG_AGO, **{"$insert_id": "v"})
+    row["properties"]["$selfsame_revoked"] = mark
+    path.write_text(json.dumps(row) + "\n")
+    for number in range(3):
+        data = tmp_path / str(number)
+        said = command("import", path, "--data", data)
+        assert "1 stored, 0 rejected; merged=0, unchanged=0, refused=0" in said, said
+        path.write_text(command("export", "--data", data))
+    client = server("--config", config(tmp_path), data=tmp_path / "client", project=PROJECT)
+    client.track([row])
+    assert client.cluster("U1") != {"U1"} and "$selfsame_revoked" not in json.dumps(client.export())
+
+
+@pytest.mark.parametrize("into", ["data", "url"])
+def test_two_exports_in_one_file_are_refused_at_the_second(server, tmp_path, into):
+    texts = []
+    for n in range(2):
+        running = server(data=tmp_path / f"source{n}")
+        running.send(*(running.project.identify(f"U{n}{i}", new_anonymous_id(), time=LONG_AGO) for i in range(2)))
+        unmerge(running, link=1)
+        running.stop()
+        texts.append(command("export", "--data", tmp_path / f"source{n}"))
+    rows = [json.loads(line) for line in texts[1].splitlines()]
+    header = rows[0].pop("selfsame_log")
+    as_line = json.dumps({"type": "log", **header}, separators=(",", ":"))
+    running = server(data=tmp_path / "target")
+    secret = {"SELFSAME_SECRET": running.project.secret}
+    where = ("--url", running.url) if into == "url" else ("--data", tmp_path / "target")
+    if into == "data":
+        running.stop()
+    for second in (texts[1], "\n".join([as_line, *map(json.dumps, rows)])):
+        path = tmp_path / "both"
+        path.write_text(texts[0] + second)
+        done = run_command("import", path, *where, env=secret if into == "url" else {})
+        assert done.returncode > 0 and "line 4: another export begins here" in done.stderr, done
+    # One export twice is one export.
+    path.write_text(texts[0] * 2)
+    done = run_command("import", path, *where, env=secret if into == "url" else {})
+    assert done.returncode == 0 and " 0 stored" in done.stdout, done
+    if into == "data":
+        running = server(data=tmp_path / "target")
+    assert len(running.log()) == 3
+
+
 def run_command_with_input(text, *arguments):
     return subprocess.run(
         [BINARY, *map(str, arguments)], input=text, text=True, env=ENVIRONMENT, capture_output=True, timeout=120)

@@ -60,7 +60,7 @@ struct ExportImport {
 
     private mutating func take(_ record: RecordStream.Record, of stream: RecordStream) async throws {
         if let text = record.text, LogLine.isOne(text) {
-            guard let line = LogLine(text) else {
+            guard let line = try stream.line(text, at: record.place, after: replay.header) else {
                 unknownLines += 1
                 tally.lost += 1
                 return listener.warned("\(stream.path), line \(record.place.line): the line is not known")
@@ -68,6 +68,7 @@ struct ExportImport {
             if case .entry(let entry) = line { try await take(entry, record, of: stream) }
             return
         }
+        if let text = record.text { try stream.checkRow(text, at: record.place, after: replay.header) }
         if let text = record.text, text.holds(Self.mark), try await takeStatement(record, of: stream) { return }
         plain = plain ?? RecordBatch(of: stream)
         plain?.isLines = stream.isLines

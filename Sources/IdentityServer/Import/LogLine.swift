@@ -13,6 +13,14 @@ enum LogLine {
         let log: String
         let sequence: Int64
         let rules: MergeRules
+
+        /// The most digits of a log's name: every entry that is made again keeps it.
+        static let nameLimit = 64
+
+        static func isName(_ text: String) -> Bool {
+            (1...nameLimit).contains(text.utf8.count)
+                && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        }
     }
 
     /// One entry of it.
@@ -45,15 +53,35 @@ enum LogLine {
         return json.bytes
     }
 
-    /// Whether a record is such a line, whatever else it says.
-    static func isOne(_ record: [UInt8]) -> Bool { record.starts(with: #"{"type":"log"#.utf8) }
+    /// The sequences that a line may name: with room to count on from any of them.
+    static let sequences: ClosedRange<Int64> = 1...100_000_000_000_000_000
+
+    /// What a line says that no export says.
+    struct Fault: Error {
+        let message: String
+    }
+
+    /// Whether a text begins as such a line does.
+    static func begins(_ text: [UInt8]) -> Bool {
+        text.starts(with: #"{"type":"log","#.utf8) || text.starts(with: #"{"type":"log_entry","#.utf8)
+    }
+
+    /// Whether a record is such a line: what has an event is none, whatever its type.
+    static func isOne(_ record: [UInt8]) -> Bool {
+        guard begins(record) else { return false }
+        guard record.holds(Array(#""event""#.utf8)) else { return true }
+        return (try? JSONDecoder().decode(EventProbe.self, from: Data(record)))?.event == nil
+    }
 
     /// Reads a line; nil for one that this version does not know.
-    init?(_ record: [UInt8]) {
+    ///
+    /// - Throws: `Fault` for a line with a number or a name that no export has.
+    init?(_ record: [UInt8]) throws(Fault) {
         guard let line = try? JSONDecoder().decode(Fields.self, from: Data(record)) else { return nil }
+        try line.check()
         if line.type == Self.headerType {
-            guard let log = line.log, let rules = line.rules?.value else { return nil }
-            self = .header(Header(log: log, sequence: line.sequence, rules: rules))
+            guard let header = try line.header() else { return nil }
+            self = .header(header)
         } else {
             guard line.type == Self.entryType, let operation = line.operation else { return nil }
             self = .entry(Entry(sequence: line.sequence, operation: operation))
@@ -61,12 +89,20 @@ enum LogLine {
     }
 
     /// The header that the first row of an export bears; nil for any other record.
-    static func header(bornBy record: [UInt8]) -> Header? {
+    ///
+    /// - Throws: `Fault` for one with a number or a name that no export has.
+    static func header(bornBy record: [UInt8]) throws(Fault) -> Header? {
         guard record.holds(Array("\"\(headerMember)\":{".utf8)),
-            let row = try? JSONDecoder().decode(FirstRow.self, from: Data(record)),
-            let rules = row.selfsame_log.rules?.value
+            let row = try? JSONDecoder().decode(FirstRow.self, from: Data(record))
         else { return nil }
-        return Header(log: row.selfsame_log.log ?? "", sequence: row.selfsame_log.sequence, rules: rules)
+        try row.selfsame_log.check()
+        return try row.selfsame_log.header()
+    }
+
+    private struct EventProbe: Decodable {
+        struct Value: Decodable {}
+
+        let event: Value?
     }
 
     private struct FirstRow: Decodable {
@@ -83,6 +119,24 @@ enum LogLine {
         let links: [Int64]?
         let keep_apart: String?
         let to: Rules?
+
+        /// Checks the numbers, of whatever kind the line is.
+        func check() throws(Fault) {
+            let numbers = [sequence] + (links ?? []) + [ids?.link, ids?.unmerge].compactMap { $0 }
+            guard numbers.allSatisfy(LogLine.sequences.contains) else {
+                throw Fault(
+                    message: "a sequence must be \(LogLine.sequences.lowerBound) to \(LogLine.sequences.upperBound)")
+            }
+        }
+
+        /// The header that the line is; nil for one without rules that this version knows.
+        func header() throws(Fault) -> Header? {
+            guard let log, let rules = rules?.value else { return nil }
+            guard Header.isName(log) else {
+                throw Fault(message: "`log` must be 1 to \(Header.nameLimit) digits of 0-9 and a-f")
+            }
+            return Header(log: log, sequence: sequence, rules: rules)
+        }
 
         var operation: Operation? {
             switch Verb.allCases.first(where: { $0.name == verb }) {

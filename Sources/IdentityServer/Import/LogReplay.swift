@@ -1,5 +1,6 @@
 import IdentityEngine
 import IdentityStore
+import MixpanelWire
 
 /// Brings the log of an exported project into another: the same operations in the same order, decided again under the
 /// rules of their time (P 7.1-8).
@@ -129,6 +130,10 @@ struct LogReplay {
     ///
     /// - Returns: what became of the statements that were decided now, and why the entry could not be made again.
     mutating func apply(_ entry: LogLine.Entry) async throws -> (results: [CommitResult], refusal: String?) {
+        if let fault = Self.fault(of: entry.operation) {
+            tally.lost += 1
+            return ([], "an id that it names \(fault)")
+        }
         if case .statement(let event) = entry.operation {
             return (try await add(batch(of: event), sequence: entry.sequence), nil)
         }
@@ -169,11 +174,38 @@ struct LogReplay {
     }
 
     private mutating func take(_ rules: MergeRules) async throws {
-        var changed = project
+        // As it is stored by now: what else changed since the import began stays.
+        let id = project.id
+        var changed = try await store.projects().first { $0.id == id } ?? project
+        defer { project = changed }
+        if changed.rules == rules { return }
         changed.rules = rules
-        if changed == project { return }
         try await store.save(changed, nowMilliseconds: clock.nowMilliseconds)
-        project = changed
+    }
+
+    /// The rule that an id of an operation breaks; nil where all are in order (P 6.3, 7.6-5).
+    ///
+    /// What a setting adds to the reserved ids is not asked: it was decided where the log comes from.
+    private static func fault(of operation: LogLine.Operation) -> String? {
+        let always = ReservedIDs(text: "")
+        switch operation {
+        case .statement(let event):
+            guard event.verb == .device else {
+                return always.fault(of: event.primary.bytes) ?? always.fault(of: event.secondary.bytes)
+            }
+            guard event.secondary.bytes.starts(with: DeviceID.prefix) else { return "must be that of a device" }
+            return always.fault(of: event.primary.bytes)
+                ?? always.fault(of: Array(event.secondary.bytes.dropFirst(DeviceID.prefix.count)))
+        case .unmerge(_, _, let named, _):
+            return named.lazy.compactMap { tooLong($0) }.first
+        case .unblock(let one, let other): return tooLong(one) ?? tooLong(other)
+        case .restore, .rules: return nil
+        }
+    }
+
+    private static func tooLong(_ id: DistinctID) -> String? {
+        id.bytes.count > DistinctID.sizeLimitBytes + DeviceID.prefix.count
+            ? "must be at most \(DistinctID.sizeLimitBytes) bytes" : nil
     }
 
     private func origin(of sequence: Int64) -> EventBatch.Origin {
@@ -204,6 +236,7 @@ enum ReplayOrigin {
         let suffix = " of \(log)"
         guard origin.principal.hasPrefix(prefix), origin.principal.hasSuffix(suffix) else { return nil }
         return Int64(origin.principal.dropFirst(prefix.count).dropLast(suffix.count))
+            .flatMap { LogLine.sequences.contains($0) ? $0 : nil }
     }
 }
 

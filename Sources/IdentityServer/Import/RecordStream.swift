@@ -109,15 +109,60 @@ final class RecordStream {
     /// - Throws: `ConfigurationError` where the file is damaged, or of a version that this one does not know.
     func header() throws(ConfigurationError) -> LogLine.Header? {
         guard let text = try peek()?.text else { return nil }
-        guard LogLine.isOne(text) else { return LogLine.header(bornBy: text) }
-        switch LogLine(text) {
-        case .header(let header): return header
-        case .entry: return nil
-        case nil:
-            throw ConfigurationError(
-                "\(path) begins with a line that this version of selfsame does not know; import it with the version "
-                    + "that exported it, or a later one")
+        do throws(LogLine.Fault) {
+            guard LogLine.isOne(text) else { return try LogLine.header(bornBy: text) }
+            switch try LogLine(text) {
+            case .header(let header): return header
+            case .entry: return nil
+            case nil: break
+            }
+        } catch {
+            throw ConfigurationError("\(path) begins with a line that is no line of an export: \(error.message)")
         }
+        throw ConfigurationError(
+            "\(path) begins with a line that this version of selfsame does not know; import it with the version "
+                + "that exported it, or a later one")
+    }
+
+    /// Reads a record that follows a header: what it says of a log, if it is a line of one.
+    ///
+    /// - Parameters:
+    ///   - text: the record.
+    ///   - place: where it stands.
+    ///   - header: what the file began with.
+    /// - Returns: the line; nil for one that this version does not know.
+    /// - Throws: `ConfigurationError` for a line with a number that no export has, and for the header of another one:
+    ///   files that were joined into one.
+    func line(
+        _ text: [UInt8], at place: RecordPlace, after header: LogLine.Header
+    ) throws(ConfigurationError) -> LogLine? {
+        do throws(LogLine.Fault) {
+            let line = try LogLine(text)
+            if case .header(let other)? = line { try refuse(other, at: place, after: header) }
+            return line
+        } catch {
+            throw ConfigurationError("\(path), line \(place.line): \(error.message)")
+        }
+    }
+
+    /// Checks that a record which is no line of a log is not the first of another export.
+    ///
+    /// - Throws: `ConfigurationError` where it is.
+    func checkRow(_ text: [UInt8], at place: RecordPlace, after header: LogLine.Header) throws(ConfigurationError) {
+        do throws(LogLine.Fault) {
+            if let other = try LogLine.header(bornBy: text) { try refuse(other, at: place, after: header) }
+        } catch {
+            throw ConfigurationError("\(path), line \(place.line): \(error.message)")
+        }
+    }
+
+    private func refuse(
+        _ other: LogLine.Header, at place: RecordPlace, after header: LogLine.Header
+    ) throws(LogLine.Fault) {
+        if other == header { return }
+        throw LogLine.Fault(
+            message: "another export begins here, and nothing from this line on was imported; import the files of "
+                + "exports one by one")
     }
 
     /// The next record; nil at the end.

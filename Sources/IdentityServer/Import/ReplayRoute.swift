@@ -16,9 +16,13 @@ struct ReplayRoute: Sendable {
     private let directory: ProjectDirectory
     private let clock: ServerClock
     private let signal: LogSignal
+    private let reservedIDs: ReservedIDs
     private let turn = ReplayTurn()
 
-    init(store: any Store, directory: ProjectDirectory, clock: ServerClock, signal: LogSignal) {
+    init(
+        store: any Store, directory: ProjectDirectory, clock: ServerClock, signal: LogSignal, limits: WireLimits
+    ) {
+        reservedIDs = limits.reservedIDs
         self.store = store
         self.directory = directory
         self.clock = clock
@@ -39,7 +43,8 @@ struct ReplayRoute: Sendable {
         defer { turn.giveBack(query.project) }
         // As it is stored by now: an earlier piece may have changed its rules.
         let project = try await store.projects().first { $0.id == query.project } ?? query.access.project
-        let decoder = FileDecoder(project: project, clock: clock, acceptsMissingTime: true)
+        let decoder = FileDecoder(
+            project: project, clock: clock, acceptsMissingTime: true, reservedIDs: reservedIDs)
         let stream = RecordStream(
             query.request.body, name: "body", recordSizeLimitBytes: decoder.limits.eventBytes,
             nowMilliseconds: clock.nowMilliseconds)

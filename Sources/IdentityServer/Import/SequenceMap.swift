@@ -11,12 +11,12 @@ struct SequenceMap: Sendable {
     private var runs: [Run] = []
 
     /// The last entry of the source that has one.
-    var lastSource: Int64 { runs.last.map { $0.source + $0.count - 1 } ?? 0 }
+    var lastSource: Int64 { runs.last.map { $0.source + ($0.count - 1) } ?? 0 }
 
     /// Adds an entry, whose source is after all so far.
     mutating func append(source: Int64, target: Int64) {
         guard source > lastSource else { return }
-        if let last = runs.last, last.source + last.count == source, last.target + last.count == target {
+        if let last = runs.last, source - last.source == last.count, target - last.target == last.count {
             runs[runs.count - 1].count += 1
         } else {
             runs.append(Run(source: source, target: target, count: 1))
@@ -30,7 +30,7 @@ struct SequenceMap: Sendable {
             let middle = (low + high) / 2
             if runs[middle].source <= source { low = middle + 1 } else { high = middle }
         }
-        guard low > 0, source < runs[low - 1].source + runs[low - 1].count else { return nil }
+        guard low > 0, source - runs[low - 1].source < runs[low - 1].count else { return nil }
         return runs[low - 1].target + (source - runs[low - 1].source)
     }
 }

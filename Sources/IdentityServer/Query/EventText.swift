@@ -60,7 +60,10 @@ struct EventText {
             json.field("$failure_description", entry?.failureDescription ?? "")
         }
         if marksEntry, event.sequence != 0 { json.field("$selfsame_sequence", event.sequence) }
-        if let revokedSequence { json.field("$selfsame_revoked", revokedSequence) }
+        // An event that came here with the mark keeps the one that it came with.
+        if let revokedSequence, !event.properties.holds(Array("\"$selfsame_revoked\":".utf8)) {
+            json.field("$selfsame_revoked", revokedSequence)
+        }
         if let conflict = event.conflict { json.field("$identity_failure_reason", conflict.failureReason) }
         json.field("mp_processing_time_ms", event.receivedMilliseconds)
         json.field("$mp_api_endpoint", event.endpoint.path)

@@ -26,6 +26,11 @@ struct LogUpload {
         let before = tally.readBytes
         do {
             while !uploader.listener.isStopped(), let record = try stream.next() {
+                if let text = record.text, LogLine.isOne(text) {
+                    _ = try stream.line(text, at: record.place, after: header)
+                } else if let text = record.text {
+                    try stream.checkRow(text, at: record.place, after: header)
+                }
                 let size = record.text?.count ?? 0
                 if piece.count == Self.lineLimit || sizeBytes + size > RemoteImporter.sizeLimitBytes, !piece.isEmpty {
                     try await send(first, stream, &tally)

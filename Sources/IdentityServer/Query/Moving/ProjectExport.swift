@@ -95,7 +95,7 @@ package struct ProjectExport: AsyncSequence, Sendable {
     /// a line before one of our own.
     private func withHeader(_ lines: [UInt8]) -> [UInt8] {
         let header = LogLine.Header(log: project.logName, sequence: survey.sequence, rules: survey.initialRules)
-        guard !LogLine.isOne(lines), let end = lines.firstIndex(of: UInt8(ascii: "\n")) else {
+        guard !LogLine.begins(lines), let end = lines.firstIndex(of: UInt8(ascii: "\n")) else {
             return LogLine.text(of: header, isLine: true) + [UInt8(ascii: "\n")] + lines
         }
         return lines[..<(end - 1)] + Array(",\"\(LogLine.headerMember)\":".utf8)
