@@ -4,8 +4,8 @@ import Logging
 
 /// The files that tell scripts where a server is: of its port, and that it answers.
 ///
-/// Each is whole when it appears, and is gone when the server has ended. The server has a lock on each while it runs, so
-/// that one that a killed server left is known and taken away at the next start, and one of a running server stays.
+/// Each is whole when it appears, and is gone when the server has ended. The server has a lock on each while it runs,
+/// so that one that a killed server left is known and taken away at the next start, and one of a running server stays.
 struct StartFiles: Sendable {
     private let port: File?
     private let ready: File?

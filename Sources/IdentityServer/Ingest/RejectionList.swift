@@ -24,8 +24,8 @@ struct RejectedRecord: Sendable {
 
     /// Whether the field, and the message with it, may have one of some ids for a property's name.
     ///
-    /// A field is a name, or two with a dot between, and each may have dots of its own. A name is as it was sent, is cut
-    /// after 64 bytes, or a few less, and has U+FFFD for what cannot be shown: such ones nobody can tell.
+    /// A field is a name, or two with a dot between, and each may have dots of its own. A name is as it was sent, is
+    /// cut after 64 bytes, or a few less, and has U+FFFD for what cannot be shown: such ones nobody can tell.
     private func fieldMayName(_ ids: Set<DistinctID>) -> Bool {
         let bytes = Array(field.utf8)
         guard bytes.count <= 60, !bytes.contains(UInt8(ascii: "\\")), !field.unicodeScalars.contains("\u{FFFD}") else {

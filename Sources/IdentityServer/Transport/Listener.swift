@@ -31,7 +31,8 @@ struct Listener<ChildChannel: ServerChildChannel>: Service {
     ///   - childChannel: what serves a connection.
     ///   - connections: counts them.
     ///   - writing: how long a client may take nothing of what is written to it.
-    ///   - onListening: called once with the first port, or 0 where there are Unix sockets only, when requests are answered.
+    ///   - onListening: called once with the first port, or 0 where there are Unix sockets only, when requests are
+    ///     answered.
     ///   - logger: hears of what goes wrong.
     init(
         place: Place, childChannel: ChildChannel, connections: OpenConnections, writing: TimeAmount,
