@@ -109,8 +109,11 @@ extension RecordReader {
         guard badByteOffset < 0 else { throw badByteRejection(quotesPath: false) }
         guard let name, name.count <= limits.eventNameBytes else { throw .eventNameTooLong(limits.eventNameBytes) }
         if let limitRejection { throw limitRejection }
-        if isTrusted, isVoid { keepFailure(isStatement: verb != nil && (!selected.system.isLegacy || verb == .alias)) }
-        events.append(event(selected.project, name, ids, insert, milliseconds, index: index))
+        let isStatement = verb != nil && (!selected.system.isLegacy || verb == .alias)
+        events.append(
+            event(
+                selected.project, name, ids, insert, milliseconds,
+                voidStatement: isTrusted && isVoid ? isStatement : nil, index: index))
         if isTrusted, !joinedNothing(selected.system) || checks.statements.takesAll {
             events[events.count - 1].exportOrder = exportOrder()
         }

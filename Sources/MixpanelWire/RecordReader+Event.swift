@@ -2,17 +2,23 @@ import IdentityEngine
 
 extension RecordReader {
     /// Closes the record's copy, writes its ids behind it, and makes its entry.
+    ///
+    /// `voidStatement` says of a record that joined nothing whether it would state something otherwise; it is nil for
+    /// any other record.
     mutating func event(
         _ project: ProjectID,
         _ name: IDText,
         _ ids: RecordIDs,
         _ insertID: SentInsertID?,
         _ time: Int64,
+        voidStatement: Bool?,
         index: Int
     ) -> EventBatch.Event {
         var event = EventBatch.Event(project: project)
         event.recordIndex = UInt32(truncatingIfNeeded: index)
         if ids.deviceProperty != nil || ids.userProperty != nil { replaceIDProperties(ids) }
+        // What is added behind the last pair would go with it, were that dropped afterwards.
+        if let voidStatement { keepFailure(isStatement: voidStatement) }
         closeProperties()
         event.properties = EventBatch.Slice(offset: sliceBase + outputStart, count: used - outputStart)
         event.name = append(name)

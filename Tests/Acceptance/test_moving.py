@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from conftest import (
-    BINARY, ENVIRONMENT, Project, Server, basic, command, delete, fields, json_lines, new_anonymous_id, run_command,
+    SIMPLIFIED, BINARY, ENVIRONMENT, Project, Server, basic, command, delete, fields, json_lines, new_anonymous_id, run_command,
     wait_until)
 
 LONG_AGO = 1_600_041_600  # 2020-09-14T00:00:00Z
@@ -418,3 +418,25 @@ def test_two_exports_in_one_file_are_refused_at_the_second(server, tmp_path, int
 def run_command_with_input(text, *arguments):
     return subprocess.run(
         [BINARY, *map(str, arguments)], input=text, text=True, env=ENVIRONMENT, capture_output=True, timeout=120)
+
+
+@pytest.mark.parametrize("last", ["$device_id", "$user_id", "distinct_id", "x"])
+def test_a_void_event_keeps_its_reason_wherever_its_ids_stand(running, last):
+    """What an event says of its failure stays beside its ids, which are written anew, repeated or not."""
+    running.project = SIMPLIFIED
+    properties = {
+        "$identity_failure_reason": "errDeviceInUse", "$user_id": "U", "$device_id": "D", "distinct_id": "U", "x": 1,
+        "time": 1_600_000_000, "$insert_id": last.strip("$"),
+    }
+    properties[last] = properties.pop(last)
+    text = json.dumps({"event": "Read", "properties": properties})
+    repeated = text.replace('"$device_id": "D"', '"$device_id": "other", "$device_id": "D"').replace('"Read"', '"Again"')
+    answer = running.import_(f"[{text},{repeated}]".encode(), query={"strict": 0})
+    assert answer.text == "1", answer
+    rows = running.export()
+    assert sorted(row["event"] for row in rows) == ["Again", "Read"]
+    for row in rows:
+        found = row["properties"]
+        assert found["$identity_failure_reason"] == "errDeviceInUse", row
+        assert found["$device_id"] == "D" and found["$user_id"] == "U" and found["x"] == 1, row
+    assert running.resolve("$device:D") == ["$device:D"]
