@@ -269,6 +269,21 @@ def test_what_is_stored_beside_rejected_records_is_counted(server, tmp_path):
     assert done.returncode == 1 and f"{path}, record 2: " in done.stderr, done
     assert done.stdout.startswith("11 records read, 10 stored, "), done
     assert "1 rejected; merged=1, " in done.stdout, done
+    done = run_command("import", path, "--url", running.url, env={"SELFSAME_SECRET": ONE.secret})
+    assert done.stdout.startswith("11 records read, 0 stored, 10 already there, 1 rejected; merged=0, "), done
+
+
+def test_more_rejected_records_than_are_looked_for_are_counted(server, tmp_path):
+    configuration = tmp_path / "reserved.yaml"
+    configuration.write_text(
+        f"projects:\n  - {{id: 1, name: one, token: {ONE.token}, secret: {ONE.secret}}}\n"
+        "identity:\n  reservedIDs: guest\n")
+    running = server("--config", configuration, data=tmp_path / "target", project=ONE)
+    bad = [ONE.identify("guest", f"{n:08x}-0000-4000-8000-000000000000", time=LONG_AGO) for n in range(300)]
+    records = [record for pair in zip(bad, events(300)) for record in pair]
+    path = write(tmp_path / "f", records)
+    done = run_command("import", path, "--url", running.url, env={"SELFSAME_SECRET": ONE.secret})
+    assert done.stdout.startswith("600 records read, 300 stored, 300 rejected"), done
 
 
 def test_profiles_of_every_form(server, tmp_path):

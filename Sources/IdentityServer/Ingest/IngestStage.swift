@@ -223,7 +223,11 @@ package struct IngestStage: Sendable {
                 }
                 response.headers.append(("X-Selfsame-Sequence", String(sequence)))
             }
-            if batch.countsRepeats { response.headers.append(("X-Selfsame-Repeated", String(committed.repeated))) }
+            if batch.countsRepeats {
+                // What is left out of a batch that comes again was there too.
+                let repeated = committed.leftOut.values.reduce(committed.repeated, +)
+                response.headers.append(("X-Selfsame-Repeated", String(repeated)))
+            }
             if sendsOutcome {
                 response.headers.append(
                     (
