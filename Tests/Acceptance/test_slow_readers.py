@@ -112,7 +112,7 @@ STREAMS = {
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_streams_that_are_never_read_give_up_their_places(server, name):
-    running = sandbox(server, "query.streamLimit=4", "query.writeTimeoutSeconds=4")
+    running = sandbox(server, "query.streamLimit=4", "query.writeTimeoutSeconds=10")
     fill(running)
 
     def status():
