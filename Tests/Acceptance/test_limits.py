@@ -203,7 +203,8 @@ def test_a_strict_import_takes_three_levels_and_everything_else_64(running):
         for path, name in (("/engage", {"$distinct_id": "u"}), ("/groups", {"$group_key": "k", "$group_id": "g"})):
             update = [{"$token": project.token, **name, "$set": {"x": value}}]
             assert running.request("POST", path, json.dumps(update), JSON_TYPE).text == "1"
-        assert running.read("/api/2.0/engage", distinct_id="u").json["results"][0]["$properties"]["x"] == value
+        found = running.read("/api/2.0/engage", distinct_id="u").json["results"][0]["$properties"]
+        assert found == {"x": value, "$last_seen": found["$last_seen"]}
     assert running.import_([project.event("Nested", "user", x=wrapped(3), **insert_id)]).status == 200
     answer = running.track([project.event("Nested", "user", x=wrapped(65), **insert_id)], {"verbose": 1})
     assert answer.json == {"error": "properties.x is invalid: must not be nested deeper than 64 levels", "status": 0}

@@ -41,7 +41,8 @@ def test_everything_goes_to_the_server(running, client):
     assert {row["event"] for row in running.export()} == {"Opened", "Old", "$merge"}
     assert running.read("/api/2.0/engage").json["results"][0]["$properties"]["plan"] == "free"
     group = running.read("/api/2.0/engage", group_key="company", group_id="acme")
-    assert group.json["results"][0]["$properties"]["seats"] == 5
+    found = group.json["results"][0]["$properties"]
+    assert found == {"seats": 5, "$last_seen": found["$last_seen"]}
     assert running.resolve("lovelace") == ["ada"]
 
 
